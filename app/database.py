@@ -1,0 +1,178 @@
+"""The engine, its pool, and units of work: the only place that begins, commits and rolls back.
+
+The pool is SQLAlchemy's. A unit of work speaks to the asyncpg connection below it, because sets of arrays cost less
+there than through `text()`.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar, cast
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.config import Pooler
+from app.domain.errors import DatabaseUnavailable
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_SECONDS = 4.0
+POOL_TIMEOUT_SECONDS = 4.0
+LOCK_TIMEOUT_MS = 500
+STATEMENT_TIMEOUT_MS = 10_000
+ATTEMPTS = 5
+
+# Every statement of a unit is index probes by construction: planned once for any number of keys, and with the plans
+# that would read whole tables priced out (an UPDATE FROM unnest of 1,000 keys became a sequential scan otherwise). All
+# as one simple query, because poolers refuse these as connection settings.
+BEGIN = "; ".join(
+    (
+        "BEGIN ISOLATION LEVEL READ COMMITTED",
+        "SET LOCAL plan_cache_mode = force_generic_plan",
+        "SET LOCAL enable_seqscan = off",
+        "SET LOCAL enable_hashjoin = off",
+        "SET LOCAL enable_mergejoin = off",
+        "SET LOCAL jit = off",
+        f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}",
+        f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}",
+    )
+)
+
+_RETRIED = {"40001", "40P01", "55P03", "23505"}
+"""Serialization failure, deadlock, lock not available, unique violation: somebody else was quicker. Do it again."""
+
+_UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
+"""SQLSTATE classes: connection, resources (disk full), operator intervention (shutdown), system error."""
+
+
+class CommitUnconfirmed(Exception):
+    """The connection was lost between sending COMMIT and its answer: the unit may or may not be in force."""
+
+
+class StaleUnit(Exception):
+    """What the unit of work relied on has changed under it: it is rolled back and run again."""
+
+
+class Database:
+    """One PostgreSQL: a pool, and the ways to use it."""
+
+    def __init__(self, url: str, *, pooler: Pooler = Pooler.NONE, pool_size: int = 10) -> None:
+        connect_args: dict[str, Any] = {
+            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "server_settings": {"application_name": "wallet"},
+        }
+        if pooler is Pooler.TRANSACTION:
+            # Another client's connection may be behind the next transaction: no statement may outlive its own.
+            connect_args |= {
+                "statement_cache_size": 0,
+                "prepared_statement_cache_size": 0,
+                "prepared_statement_name_func": lambda: f"wallet_{uuid4().hex}",
+            }
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            connect_args=connect_args,
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work` as one unit of work: begin, commit, or roll back on any exception.
+
+        When another unit was quicker (deadlock, lost race for a key), it is run again from the start, a few times.
+
+        Raises:
+            DatabaseUnavailable: nothing was changed.
+            CommitUnconfirmed: it is not known whether anything was changed.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._run_once(work)
+            except StaleUnit:
+                if attempt == ATTEMPTS:
+                    raise DatabaseUnavailable from None
+            except asyncpg.PostgresError as error:
+                if attempt == ATTEMPTS or error.sqlstate not in _RETRIED:
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.01 * attempt))  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")
+
+    async def _run_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self.connect() as connection, self.errors_translated():
+            driver = await driver_connection(connection)
+            await driver.execute(BEGIN)
+            try:
+                result = await work(driver)
+            except BaseException:
+                await self._roll_back(driver)
+                raise
+            await self._commit(driver)
+            return result
+
+    @staticmethod
+    async def _commit(driver: Connection) -> None:
+        try:
+            await asyncio.shield(driver.execute("COMMIT"))
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+            raise CommitUnconfirmed from error
+
+    @staticmethod
+    async def _roll_back(driver: Connection) -> None:
+        if driver.is_closed():
+            return
+        try:
+            await driver.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            driver.terminate()
+
+    async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a read of one statement on a connection of its own, outside any transaction.
+
+        Raises:
+            DatabaseUnavailable: it could not be asked.
+        """
+        async with self.connect() as connection, self.errors_translated():
+            return await query(await driver_connection(connection))
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection of the pool."""
+        async with self.errors_translated(), self.engine.connect() as connection:
+            yield connection
+
+    @staticmethod
+    @asynccontextmanager
+    async def errors_translated() -> AsyncIterator[None]:
+        """Turn every form of "the database can't be reached" into one error."""
+        try:
+            yield
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, TimeoutError) as error:
+            if is_unavailable(error):
+                raise DatabaseUnavailable from error
+            raise
+
+
+async def driver_connection(connection: AsyncConnection) -> Connection:
+    """Return the asyncpg connection below SQLAlchemy's."""
+    raw = await connection.get_raw_connection()
+    return cast("Connection", raw.driver_connection)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Tell whether `error` means that the database can't be reached or can't work, rather than that we erred."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return error.connection_invalidated or (cause is not None and is_unavailable(cause))
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_UNAVAILABLE_CLASSES) and error.sqlstate != "57014"
+    return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError | PoolTimeout)

@@ -1,0 +1,40 @@
+"""Where an owner lives: its bucket, and ids that carry it.
+
+Every id that the service makes can be routed by itself: an account's id is congruent to its bucket, and the ids of
+transactions and lots have the bucket in their low ten bits.
+"""
+
+import hashlib
+from uuid import UUID
+
+BUCKETS = 1024
+SYSTEM_IDS_END = 1000
+"""Ids of system accounts are below this, ids of user accounts above."""
+
+TREASURY_ID = 1
+BREAKAGE_ID = 2
+
+
+def bucket_of(external_user_id: str) -> int:
+    """Return the bucket of a user: the first two bytes of the SHA-256 of the id's UTF-8, modulo 1,024."""
+    return int.from_bytes(hashlib.sha256(external_user_id.encode()).digest()[:2], "big") % BUCKETS
+
+
+def account_id_of(number: int, bucket: int) -> int:
+    """Return the id of the user account with this running number (1, 2, 3 …) in `bucket`."""
+    return number * BUCKETS + bucket
+
+
+def bucket_of_account(account_id: int) -> int:
+    """Return the bucket that a user account's id carries."""
+    return account_id % BUCKETS
+
+
+def with_bucket(identifier: UUID, bucket: int) -> UUID:
+    """Return `identifier` with `bucket` in its low ten bits."""
+    return UUID(int=(identifier.int & ~(BUCKETS - 1)) | bucket)
+
+
+def bucket_of_id(identifier: UUID) -> int:
+    """Return the bucket that a transaction's or lot's id carries."""
+    return identifier.int % BUCKETS

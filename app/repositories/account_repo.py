@@ -1,0 +1,111 @@
+"""Accounts: finding, locking, opening, and moving their histories on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.database import Connection
+from app.domain.account import Account
+from app.domain.placement import account_id_of
+from app.domain.records import AccountRow, AccountStatus
+from app.repositories.statements import rows_of, statement
+
+FIND_ACCOUNTS = statement("find_accounts")
+LOCK_ACCOUNTS = statement("lock_accounts")
+TAKE_ACCOUNT_NUMBERS = statement("take_account_numbers")
+INSERT_ACCOUNTS = statement("insert_accounts")
+UPDATE_ACCOUNTS = statement("update_accounts")
+OPEN_ACCOUNT = statement("open_account")
+LOAD_ACCOUNT = statement("load_account")
+SET_ACCOUNT_METADATA = statement("set_account_metadata")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownAccount:
+    """An account as it is shown. `metadata` is canonical JSON text."""
+
+    id: int
+    status: AccountStatus
+    metadata: str | None
+
+
+async def find_ids(connection: Connection, users: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """Return the account ids of those of `users` (external id, bucket) that have an account."""
+    rows = await connection.fetch(FIND_ACCOUNTS, [user for user, _ in users], [bucket for _, bucket in users])
+    return {row["external_user_id"]: row["id"] for row in rows}
+
+
+async def lock(connection: Connection, ids_and_buckets: Sequence[tuple[int, int]]) -> list[AccountRow]:
+    """Lock these accounts in ascending order of their ids and return them as they are under the lock."""
+    ordered = sorted(ids_and_buckets)
+    rows = await connection.fetch(
+        LOCK_ACCOUNTS, [account_id for account_id, _ in ordered], [bucket for _, bucket in ordered]
+    )
+    return [
+        AccountRow(
+            id=row["id"],
+            bucket=row["bucket"],
+            external_user_id=row["external_user_id"],
+            status=AccountStatus(row["status"]),
+            last_seq=row["last_seq"],
+            last_hash=row["last_hash"],
+            last_at=row["last_at"],
+            last_effective_at=row["last_effective_at"],
+        )
+        for row in rows
+    ]
+
+
+async def new_ids(connection: Connection, buckets: Sequence[int]) -> list[int]:
+    """Return an id for a new account in each of `buckets`."""
+    rows = await connection.fetch(TAKE_ACCOUNT_NUMBERS, len(buckets))
+    return [account_id_of(row["number"], bucket) for row, bucket in zip(rows, buckets, strict=True)]
+
+
+async def insert(connection: Connection, accounts: Sequence[Account], created_at: datetime) -> None:
+    """Open accounts with the history that this unit of work has given them."""
+    await connection.execute(
+        INSERT_ACCOUNTS,
+        [each.id for each in accounts],
+        [each.bucket for each in accounts],
+        [each.external_user_id for each in accounts],
+        [each.last_seq for each in accounts],
+        [each.last_hash for each in accounts],
+        [each.last_at for each in accounts],
+        [each.last_effective_at for each in accounts],
+        [created_at] * len(accounts),
+    )
+
+
+async def update(connection: Connection, accounts: Sequence[Account]) -> int:
+    """Move the histories of `accounts` on; return how many rows were changed."""
+    return rows_of(
+        await connection.execute(
+            UPDATE_ACCOUNTS,
+            [each.id for each in accounts],
+            [each.bucket for each in accounts],
+            [each.last_seq for each in accounts],
+            [each.last_hash for each in accounts],
+            [each.last_at for each in accounts],
+            [each.last_effective_at for each in accounts],
+        )
+    )
+
+
+async def open_account(connection: Connection, external_user_id: str, bucket: int, metadata: str | None) -> bool:
+    """Open one account; return False when it was there."""
+    (account_id,) = await new_ids(connection, [bucket])
+    return await connection.fetchval(OPEN_ACCOUNT, account_id, bucket, external_user_id, metadata) is not None
+
+
+async def set_metadata(connection: Connection, external_user_id: str, bucket: int, metadata: str) -> None:
+    """Replace the metadata of one account."""
+    await connection.execute(SET_ACCOUNT_METADATA, external_user_id, bucket, metadata)
+
+
+async def load(connection: Connection, external_user_id: str, bucket: int) -> ShownAccount | None:
+    """Return one account as it is shown, None when there is none."""
+    row = await connection.fetchrow(LOAD_ACCOUNT, external_user_id, bucket)
+    if row is None:
+        return None
+    return ShownAccount(id=row["id"], status=AccountStatus(row["status"]), metadata=row["metadata"])

@@ -1,0 +1,225 @@
+"""The two append-only tables and their notes: what has been decided, and appending to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.database import Connection
+from app.domain.account import Account
+from app.domain.records import (
+    AccountRow,
+    AssetStatus,
+    AssetType,
+    DecidedRow,
+    LotKind,
+    LotRow,
+    LotUse,
+    Outcome,
+    TransactionRecord,
+    TransactionType,
+    WalletRow,
+)
+from app.repositories.statements import rows_of, statement
+
+LOAD_OWNERS = statement("load_owners")
+INSERT_TRANSACTIONS = statement("insert_transactions")
+INSERT_ENTRIES = statement("insert_entries")
+INSERT_NOTES = statement("insert_notes")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedWallet:
+    row: WalletRow
+    next_expiry_at: datetime | None
+    """The first expiry that is still to come; loaded only when something is due."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """What a unit of work decides on: one snapshot, taken under the owners' locks."""
+
+    now: datetime
+    wallets: list[LoadedWallet]
+    due_lots: list[LotRow]
+    decided: list[DecidedRow]
+    asset_types: dict[int, AssetType]
+
+
+async def load(
+    connection: Connection,
+    owners: Sequence[AccountRow],
+    keys: Sequence[tuple[int, int, str]],
+    asset_type_ids: Sequence[int],
+    due_lots_max: int,
+) -> Loaded:
+    """Load the wallets of `owners`, what is due in them, and what became of `keys` (owner, bucket, key)."""
+    row = await connection.fetchrow(
+        LOAD_OWNERS,
+        [each.id for each in owners],
+        [each.bucket for each in owners],
+        [each.last_at for each in owners],
+        [owner_id for owner_id, _, _ in keys],
+        [bucket for _, bucket, _ in keys],
+        [key for _, _, key in keys],
+        asset_type_ids,
+        due_lots_max,
+    )
+    if row is None:
+        raise AssertionError("a SELECT without FROM has one row")
+    return Loaded(
+        now=row["now"],
+        wallets=[_wallet(each) for each in row["wallets"]],
+        due_lots=[lot_row(each) for each in row["due_lots"]],
+        decided=[_decided(each) for each in row["decided"]],
+        asset_types={each[0]: _asset_type(each) for each in row["asset_types"]},
+    )
+
+
+async def append(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Append every transaction that `accounts` decided: headers, then entries, then notes.
+
+    Raises:
+        AssertionError: the database wrote fewer rows than were meant.
+    """
+    decided = [each for account in accounts for each in account.transactions]
+    if not decided:
+        return
+    await _insert_headers(connection, decided)
+    transactions = [transaction for transaction, _ in decided]
+    await _insert_entries(connection, transactions)
+    await _insert_notes(connection, transactions)
+
+
+async def _insert_headers(connection: Connection, decided: Sequence[tuple[TransactionRecord, bytes]]) -> None:
+    headers = [transaction for transaction, _ in decided]
+    status = await connection.execute(
+        INSERT_TRANSACTIONS,
+        [each.id for each in headers],
+        [each.bucket for each in headers],
+        [each.owner_id for each in headers],
+        [each.seq for each in headers],
+        [each.type for each in headers],
+        [each.outcome for each in headers],
+        [each.asset_type_id for each in headers],
+        [each.amount for each in headers],
+        [each.idempotency_key for each in headers],
+        [each.fingerprint for each in headers],
+        [each.actor for each in headers],
+        [each.created_at for each in headers],
+        [each.effective_at for each in headers],
+        [each.terms for each in headers],
+        [each.facts for each in headers],
+        [digest for _, digest in decided],
+    )
+    expect_rows(status, len(headers), "transactions")
+
+
+async def _insert_entries(connection: Connection, transactions: Sequence[TransactionRecord]) -> None:
+    rows = [(transaction, entry) for transaction in transactions for entry in transaction.entries]
+    if not rows:
+        return
+    status = await connection.execute(
+        INSERT_ENTRIES,
+        [transaction.owner_id for transaction, _ in rows],
+        [transaction.bucket for transaction, _ in rows],
+        [transaction.seq for transaction, _ in rows],
+        [entry.line for _, entry in rows],
+        [entry.account_id for _, entry in rows],
+        [entry.asset_type_id for _, entry in rows],
+        [entry.lot_id for _, entry in rows],
+        [entry.amount for _, entry in rows],
+        [entry.balance_after for _, entry in rows],
+    )
+    expect_rows(status, len(rows), "ledger_entries")
+
+
+async def _insert_notes(connection: Connection, transactions: Sequence[TransactionRecord]) -> None:
+    rows = [(transaction, transaction.note) for transaction in transactions if transaction.note is not None]
+    if not rows:
+        return
+    status = await connection.execute(
+        INSERT_NOTES,
+        [transaction.owner_id for transaction, _ in rows],
+        [transaction.bucket for transaction, _ in rows],
+        [transaction.seq for transaction, _ in rows],
+        [note.digest for _, note in rows],
+        [note.salt for _, note in rows],
+        [note.reference for _, note in rows],
+        [note.metadata for _, note in rows],
+        [note.operator for _, note in rows],
+    )
+    expect_rows(status, len(rows), "transaction_notes")
+
+
+def expect_rows(status: str, expected: int, table: str) -> None:
+    """Compare how many rows were written with how many were meant.
+
+    Raises:
+        AssertionError: they differ; the unit of work must not commit.
+    """
+    written = rows_of(status)
+    if written != expected:
+        raise AssertionError(f"{expected} rows of {table} were to be written, {written} were")
+
+
+def lot_row(columns: Any) -> LotRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
+    """Build a lot from its columns, in the order in which the statements name them."""
+    lot_id, owner_id, asset_type_id, seq, kind, priority, expires_at, granted, remaining, held, debt = columns
+    return LotRow(
+        id=lot_id,
+        owner_id=owner_id,
+        asset_type_id=asset_type_id,
+        seq=seq,
+        kind=LotKind(kind),
+        priority=priority,
+        expires_at=expires_at,
+        granted=granted,
+        remaining=remaining,
+        held=held,
+        debt=debt,
+    )
+
+
+def _wallet(columns: Any) -> LoadedWallet:  # noqa: ANN401
+    owner_id, asset_type_id, posted, held, next_due_at, next_expiry_at = columns
+    row = WalletRow(
+        owner_id=owner_id, asset_type_id=asset_type_id, posted=posted, held=held, next_due_at=next_due_at
+    )
+    return LoadedWallet(row=row, next_expiry_at=next_expiry_at)
+
+
+def _decided(columns: Any) -> DecidedRow:  # noqa: ANN401
+    (owner_id, key, transaction_id, seq, type_, outcome, asset_type_id, amount) = columns[:8]
+    (fingerprint, terms, facts, created_at, lots) = columns[8:]
+    return DecidedRow(
+        owner_id=owner_id,
+        idempotency_key=key,
+        transaction_id=transaction_id,
+        seq=seq,
+        type=TransactionType(type_),
+        outcome=Outcome(outcome),
+        asset_type_id=asset_type_id,
+        amount=amount,
+        fingerprint=fingerprint,
+        terms=terms,
+        facts=facts,
+        created_at=created_at,
+        balance_after=lots[-1][4] if lots else None,
+        lots=tuple(
+            LotUse(lot_id=lot_id, kind=LotKind(kind), amount=used, expires_at=expires_at)
+            for lot_id, kind, used, expires_at, _ in lots
+        ),
+    )
+
+
+def _asset_type(columns: Any) -> AssetType:  # noqa: ANN401
+    asset_type_id, code, name, scale, status, default_expiry_days = columns
+    return AssetType(
+        id=asset_type_id,
+        code=code,
+        name=name,
+        scale=scale,
+        status=AssetStatus(status),
+        default_expiry_days=default_expiry_days,
+    )

@@ -1,0 +1,36 @@
+-- Read wallets for showing: many questions in one statement.
+-- Binds: $1 external user ids, $2 buckets, $3 asset type ids. Locks: none.
+-- Rows: one a question whose user is known: the question's number, the account, and the wallet (NULL where there is
+-- none yet); `due` is what has expired and is not booked yet.
+WITH clock AS MATERIALIZED (
+    SELECT ledger_now() AS now
+)
+SELECT q.number, a.id AS account_id, w.posted, w.held,
+       CASE WHEN w.next_due_at <= clock.now THEN (
+           SELECT coalesce(sum(l.remaining - l.held), 0)::bigint
+             FROM lots AS l
+            WHERE l.owner_id = a.id
+              AND l.asset_type_id = q.asset_type_id
+              AND l.bucket = q.bucket
+              AND l.open
+              AND l.expires_at <= clock.now
+              AND l.remaining > l.held
+       ) ELSE 0 END AS due
+  FROM clock
+ CROSS JOIN unnest($1::text[], $2::smallint[], $3::integer[])
+       WITH ORDINALITY AS q (external_user_id, bucket, asset_type_id, number)
+ CROSS JOIN LATERAL (
+       SELECT accounts.id
+         FROM accounts
+        WHERE accounts.external_user_id = q.external_user_id
+          AND accounts.bucket = q.bucket
+        LIMIT 1
+       ) AS a
+  LEFT JOIN LATERAL (
+       SELECT wallets.posted, wallets.held, wallets.next_due_at
+         FROM wallets
+        WHERE wallets.owner_id = a.id
+          AND wallets.asset_type_id = q.asset_type_id
+          AND wallets.bucket = q.bucket
+        LIMIT 1
+       ) AS w ON true

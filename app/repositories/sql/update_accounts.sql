@@ -1,0 +1,11 @@
+-- Move the owners' histories on. The first write of a unit of work.
+-- Binds: arrays, one element an account. Locks: rows that lock_accounts has locked.
+UPDATE accounts AS a
+   SET last_seq = c.last_seq,
+       last_hash = c.last_hash,
+       last_at = c.last_at,
+       last_effective_at = c.last_effective_at
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
+       AS c (id, bucket, last_seq, last_hash, last_at, last_effective_at)
+ WHERE a.id = c.id
+   AND a.bucket = c.bucket

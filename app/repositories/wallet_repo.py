@@ -1,0 +1,145 @@
+"""Wallets and lots: the projections that a unit of work rewrites, and reading balances."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.database import Connection
+from app.domain.account import Account
+from app.domain.records import Balance, LotRow
+from app.domain.wallet import Lot, Wallet
+from app.repositories.ledger_repo import expect_rows, lot_row
+from app.repositories.statements import statement
+
+LOAD_FREE_LOTS = statement("load_free_lots")
+INSERT_WALLETS = statement("insert_wallets")
+UPDATE_WALLETS = statement("update_wallets")
+INSERT_LOTS = statement("insert_lots")
+UPDATE_LOTS = statement("update_lots")
+READ_BALANCES = statement("read_balances")
+LIST_BALANCES = statement("list_balances")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LotsWanted:
+    """The first `lots_max` lots in burn order of one wallet, as of `now`."""
+
+    owner_id: int
+    bucket: int
+    asset_type_id: int
+    now: datetime
+    lots_max: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BalanceQuestion:
+    external_user_id: str
+    bucket: int
+    asset_type_id: int
+
+
+async def load_free_lots(connection: Connection, wanted: Sequence[LotsWanted]) -> list[LotRow]:
+    """Return the lots that spends from these wallets burn first, in burn order within a wallet."""
+    rows = await connection.fetch(
+        LOAD_FREE_LOTS,
+        [each.owner_id for each in wanted],
+        [each.bucket for each in wanted],
+        [each.asset_type_id for each in wanted],
+        [each.now for each in wanted],
+        [each.lots_max for each in wanted],
+    )
+    return [lot_row(row) for row in rows]
+
+
+async def write(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Write the wallets that changed."""
+    changed = [(account, each) for account in accounts for each in account.wallets.values() if each.changed]
+    await _write_wallets(connection, INSERT_WALLETS, [pair for pair in changed if pair[1].is_new])
+    await _write_wallets(connection, UPDATE_WALLETS, [pair for pair in changed if not pair[1].is_new])
+
+
+async def write_lots(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Write the lots that were made or changed."""
+    changed = [
+        (account, lot) for account in accounts for each in account.wallets.values() for lot in each.lots_changed
+    ]
+    await _insert_lots(connection, [pair for pair in changed if pair[1].is_new])
+    await _update_lots(connection, [pair for pair in changed if not pair[1].is_new])
+
+
+async def _write_wallets(connection: Connection, sql: str, pairs: Sequence[tuple[Account, Wallet]]) -> None:
+    if not pairs:
+        return
+    status = await connection.execute(
+        sql,
+        [account.id for account, _ in pairs],
+        [account.bucket for account, _ in pairs],
+        [wallet.asset_type_id for _, wallet in pairs],
+        [wallet.posted for _, wallet in pairs],
+        [wallet.held for _, wallet in pairs],
+        [wallet.next_due_at for _, wallet in pairs],
+    )
+    expect_rows(status, len(pairs), "wallets")
+
+
+async def _insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+    if not pairs:
+        return
+    status = await connection.execute(
+        INSERT_LOTS,
+        [lot.id for _, lot in pairs],
+        [account.bucket for account, _ in pairs],
+        [account.id for account, _ in pairs],
+        [lot.row.asset_type_id for _, lot in pairs],
+        [lot.row.seq for _, lot in pairs],
+        [lot.row.kind for _, lot in pairs],
+        [lot.row.priority for _, lot in pairs],
+        [lot.row.expires_at for _, lot in pairs],
+        [lot.row.granted for _, lot in pairs],
+        [lot.remaining for _, lot in pairs],
+        [lot.held for _, lot in pairs],
+    )
+    expect_rows(status, len(pairs), "lots")
+
+
+async def _update_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+    if not pairs:
+        return
+    status = await connection.execute(
+        UPDATE_LOTS,
+        [lot.id for _, lot in pairs],
+        [account.bucket for account, _ in pairs],
+        [lot.remaining for _, lot in pairs],
+        [lot.held for _, lot in pairs],
+    )
+    expect_rows(status, len(pairs), "lots")
+
+
+async def read_balances(connection: Connection, questions: Sequence[BalanceQuestion]) -> list[Balance | None]:
+    """Answer all `questions`, in order; None for an unknown user."""
+    rows = await connection.fetch(
+        READ_BALANCES,
+        [each.external_user_id for each in questions],
+        [each.bucket for each in questions],
+        [each.asset_type_id for each in questions],
+    )
+    answers: list[Balance | None] = [None] * len(questions)
+    for row in rows:
+        answers[row["number"] - 1] = Balance(
+            account_id=row["account_id"],
+            asset_type_id=questions[row["number"] - 1].asset_type_id,
+            posted=(row["posted"] or 0) - row["due"],
+            held=row["held"] or 0,
+        )
+    return answers
+
+
+async def list_balances(connection: Connection, account_id: int, bucket: int) -> list[Balance]:
+    """Return what every wallet of one account has now, in the order of the asset types."""
+    rows = await connection.fetch(LIST_BALANCES, account_id, bucket)
+    return [
+        Balance(
+            account_id=account_id, asset_type_id=row["asset_type_id"], posted=row["posted"] - row["due"], held=row["held"]
+        )
+        for row in rows
+    ]

@@ -1,0 +1,212 @@
+"""One unit of work over many commands: lock, load, decide, append. The commit is the caller's, who answers after it.
+
+The order is the protocol. The owners' account rows are locked first, in ascending order; everything else is loaded by
+a later statement, under the locks; decisions are pure; the writes are one statement a table, and their row counts are
+compared with what was meant.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from app.database import Connection, StaleUnit
+from app.domain.account import Account
+from app.domain.chain import GENESIS
+from app.domain.commands import Command, Spend
+from app.domain.errors import LedgerCorrupt, UnknownAssetType, UnknownUser, WalletError
+from app.domain.placement import bucket_of_account
+from app.domain.records import AccountRow, AccountStatus, DecidedRow, LotRow, Receipt
+from app.domain.wallet import Lot, Wallet
+from app.repositories import account_repo, ledger_repo, wallet_repo
+from app.repositories.ledger_repo import Loaded
+from app.repositories.wallet_repo import LotsWanted
+from app.services.account_directory import AccountDirectory
+from app.services.ids import new_id
+
+DUE_LOTS_MAX = 1_000
+"""How many due lots one unit of work books for a wallet; the rest is booked by units of its own, before."""
+
+FREE_LOTS_FIRST = 8
+FREE_LOTS_GROWTH = 8
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Answer = Receipt | WalletError
+
+
+@dataclass(slots=True)
+class Posted:
+    """What a unit of work came to. `incomplete`: it only booked what was due, and the commands must be run again."""
+
+    answers: list[Answer] = field(default_factory=list)
+    incomplete: bool = False
+    opened: dict[str, int] = field(default_factory=dict)
+
+
+async def post(connection: Connection, commands: Sequence[Command], directory: AccountDirectory) -> Posted:
+    """Decide `commands` in order and write what they came to, inside the unit of work that `connection` has begun.
+
+    Raises:
+        StaleUnit: an account was renamed or opened by somebody else meanwhile: run the unit again.
+    """
+    known = await directory.find(connection, {each.external_user_id: each.bucket for each in commands})
+    rows = await _lock(connection, known, directory)
+    new_rows = await _new_accounts(connection, commands, known)
+    loaded = await _load(connection, rows, commands)
+    accounts = _accounts(rows, new_rows, loaded)
+    await _load_free_lots(connection, accounts, commands, loaded.now)
+    for account in accounts.values():
+        account.settle(loaded.now, new_id)
+    incomplete = len(loaded.due_lots) >= DUE_LOTS_MAX
+    answers = [] if incomplete else [_decide(each, accounts, loaded) for each in commands]
+    await _append(connection, list(accounts.values()), loaded.now)
+    opened = {name: account.id for name, account in accounts.items() if account.is_new and account.transactions}
+    return Posted(answers=answers, incomplete=incomplete, opened=opened)
+
+
+async def _lock(connection: Connection, known: dict[str, int], directory: AccountDirectory) -> list[AccountRow]:
+    if not known:
+        return []
+    rows = await account_repo.lock(connection, [(each, bucket_of_account(each)) for each in known.values()])
+    if {row.external_user_id: row.id for row in rows} != known:
+        directory.forget(known)
+        raise StaleUnit
+    return rows
+
+
+async def _new_accounts(
+    connection: Connection, commands: Sequence[Command], known: dict[str, int]
+) -> list[AccountRow]:
+    """Prepare accounts for the unknown users that a command opens. They are written only with a first transaction."""
+    wanted = {
+        each.external_user_id: each.bucket
+        for each in commands
+        if each.opens_account and each.external_user_id not in known
+    }
+    if not wanted:
+        return []
+    ids = await account_repo.new_ids(connection, list(wanted.values()))
+    return [
+        AccountRow(
+            id=account_id,
+            bucket=bucket,
+            external_user_id=external_user_id,
+            status=AccountStatus.ACTIVE,
+            last_seq=0,
+            last_hash=GENESIS,
+            last_at=_EPOCH,
+            last_effective_at=_EPOCH,
+        )
+        for account_id, (external_user_id, bucket) in zip(ids, wanted.items(), strict=True)
+    ]
+
+
+async def _load(connection: Connection, rows: Sequence[AccountRow], commands: Sequence[Command]) -> Loaded:
+    ids = {row.external_user_id: row.id for row in rows}
+    keys = {
+        (ids[each.external_user_id], each.bucket, each.idempotency_key)
+        for each in commands
+        if each.idempotency_key is not None and each.external_user_id in ids
+    }
+    return await ledger_repo.load(
+        connection, rows, list(keys), list({each.asset_type_id for each in commands}), DUE_LOTS_MAX
+    )
+
+
+def _accounts(rows: Sequence[AccountRow], new_rows: Sequence[AccountRow], loaded: Loaded) -> dict[str, Account]:
+    due_lots: defaultdict[tuple[int, int], list[Lot]] = defaultdict(list)
+    for lot in loaded.due_lots:
+        due_lots[lot.owner_id, lot.asset_type_id].append(Lot(lot, is_new=False))
+    wallets: defaultdict[int, list[Wallet]] = defaultdict(list)
+    for each in loaded.wallets:
+        key = (each.row.owner_id, each.row.asset_type_id)
+        wallets[each.row.owner_id].append(
+            Wallet(each.row, due_lots=due_lots.get(key), next_expiry_at=each.next_expiry_at)
+        )
+    decided: defaultdict[int, list[DecidedRow]] = defaultdict(list)
+    for record in loaded.decided:
+        decided[record.owner_id].append(record)
+    return {
+        row.external_user_id: Account(
+            row, wallets=wallets.get(row.id, ()), decided=decided.get(row.id, ()), is_new=is_new
+        )
+        for some, is_new in ((rows, False), (new_rows, True))
+        for row in some
+    }
+
+
+async def _load_free_lots(
+    connection: Connection, accounts: dict[str, Account], commands: Sequence[Command], now: datetime
+) -> None:
+    """Give every wallet that is spent from as many lots, in burn order, as its spends can need together."""
+    needs: defaultdict[tuple[str, int], int] = defaultdict(int)
+    for each in commands:
+        if isinstance(each, Spend) and (account := accounts.get(each.external_user_id)) is not None:
+            if each.asset_type_id in account.wallets:
+                needs[each.external_user_id, each.asset_type_id] += each.amount
+    lots_max = FREE_LOTS_FIRST
+    while needs:
+        loaded = await _free_lots(connection, accounts, list(needs), now, lots_max)
+        for user, asset_type_id in list(needs):
+            account = accounts[user]
+            lots = loaded.get((account.id, asset_type_id), [])
+            if len(lots) < lots_max or sum(lot.remaining - lot.held for lot in lots) >= needs[user, asset_type_id]:
+                account.wallets[asset_type_id].load_free_lots(lots)
+                del needs[user, asset_type_id]
+        lots_max *= FREE_LOTS_GROWTH
+
+
+async def _free_lots(
+    connection: Connection,
+    accounts: dict[str, Account],
+    wallets: Sequence[tuple[str, int]],
+    now: datetime,
+    lots_max: int,
+) -> dict[tuple[int, int], list[LotRow]]:
+    wanted = [
+        LotsWanted(
+            owner_id=accounts[user].id,
+            bucket=accounts[user].bucket,
+            asset_type_id=asset_type_id,
+            now=max(now, accounts[user].last_at),
+            lots_max=lots_max,
+        )
+        for user, asset_type_id in wallets
+    ]
+    found: defaultdict[tuple[int, int], list[LotRow]] = defaultdict(list)
+    for row in await wallet_repo.load_free_lots(connection, wanted):
+        found[row.owner_id, row.asset_type_id].append(row)
+    return found
+
+
+def _decide(command: Command, accounts: dict[str, Account], loaded: Loaded) -> Answer:
+    account = accounts.get(command.external_user_id)
+    if account is None or (account.is_new and not account.transactions and not command.opens_account):
+        return UnknownUser(external_user_id=command.external_user_id)
+    asset = loaded.asset_types.get(command.asset_type_id)
+    if asset is None:
+        return UnknownAssetType(asset=command.asset_type_id)
+    try:
+        return account.execute(command, asset, loaded.now)
+    except LedgerCorrupt:
+        raise  # the account may be half changed: nothing of this unit may be written
+    except WalletError as error:
+        return error
+
+
+async def _append(connection: Connection, accounts: Sequence[Account], now: datetime) -> None:
+    moved = [each for each in accounts if each.transactions and not each.is_new]
+    if moved and await account_repo.update(connection, moved) != len(moved):
+        raise AssertionError("an account that is locked was not updated")
+    opened = sorted((each for each in accounts if each.transactions and each.is_new), key=_opening_order)
+    if opened:
+        await account_repo.insert(connection, opened, now)
+    await wallet_repo.write(connection, accounts)
+    await ledger_repo.append(connection, accounts)
+    await wallet_repo.write_lots(connection, accounts)
+
+
+def _opening_order(account: Account) -> str:
+    return account.external_user_id
+
