@@ -52,9 +52,9 @@ NOT_DURABLE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_
 LAUNCHER_SETTINGS = frozenset({"cluster_name", "data_directory", "port", "unix_socket_directories"})
 
 # How long to wait for what: seconds, after the signal that is sent first (0 sends none).
-LOCK_PATIENCE_SECONDS = 0.3
+LOCK_PATIENCE_SECONDS = 0.2
 SERVER_ENDINGS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 8.0), (signal.SIGKILL, 2.0))
-ORPHAN_ENDINGS = ((0, 0.5), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 2.0))
+ORPHAN_ENDINGS = ((0, 0.2), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 2.0))
 POLL_SECONDS = 0.01
 
 
@@ -288,6 +288,10 @@ class EmbeddedPostgres:
 
     def _create_data(self, binaries: Path, version: int) -> None:
         """Make the data folder beside its place and move it there when complete: half of one is never used."""
+        if self._account is None and _user_name(os.geteuid()) == str(os.geteuid()):
+            raise EmbeddedPostgresError(
+                f"initdb needs a name for the unix user {os.geteuid()}: add one to /etc/passwd, or give DATABASE_URL"
+            )
         new = Path(tempfile.mkdtemp(prefix="data.new-", dir=self.home))
         try:
             password_file = new / "password"

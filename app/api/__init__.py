@@ -1,0 +1,1 @@
+"""The HTTP edge: requests to commands, records to answers, errors to problems."""

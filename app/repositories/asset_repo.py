@@ -1,10 +1,16 @@
 """Asset types: the catalogue."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database import Connection
 from app.domain.records import AssetStatus, AssetType
 from app.models.tables import asset_types
+from app.repositories.statements import rows_of, statement
+
+INSERT_MISSING_ASSET_TYPES = statement("insert_missing_asset_types")
 
 
 async def list_all(connection: AsyncConnection) -> list[AssetType]:
@@ -30,3 +36,9 @@ async def list_all(connection: AsyncConnection) -> list[AssetType]:
         )
         for row in rows
     ]
+
+
+async def insert_missing(connection: Connection, rows: Sequence[tuple[int, str, str, int]]) -> int:
+    """Add those asset types (id, code, name, scale) that are not there; return how many were added."""
+    ids, codes, names, scales = zip(*rows, strict=True)
+    return rows_of(await connection.execute(INSERT_MISSING_ASSET_TYPES, ids, codes, names, scales))

@@ -77,6 +77,7 @@ STATEMENTS = (
         CONSTRAINT ck_accounts_last_hash_length CHECK (octet_length(last_hash) = 32)
     ) WITH (fillfactor = 70)
     """,
+    "INSERT INTO accounts (id, bucket, system_name) VALUES (1, 0, 'Treasury'), (2, 0, 'Breakage')",
     # -- the two append-only tables --------------------------------------------------------------------------------
     """
     CREATE TABLE transactions (

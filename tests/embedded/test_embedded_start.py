@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.embedded_postgres import EmbeddedPostgres
-from tests.embedded.harness import Place, ask, eventually, is_alive, server_pid
+from tests.embedded.harness import Place, ask, eventually, is_ended, server_pid
 
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
 needs_debian = pytest.mark.skipif(not DEBIAN_BINARIES.exists(), reason="Debian's PostgreSQL 15 is not installed")
@@ -20,20 +20,20 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_an_empty_folder_becomes_a_database_that_answers(each_empty_place: Place) -> None:
-    launcher = each_empty_place.launch(durable="yes")
-    assert ask(launcher.url(), "SELECT current_user") == "wallet"
-    assert launcher.finish() == 0
-    assert not (each_empty_place.home / "data" / "postmaster.pid").exists()
-    assert not list(each_empty_place.home.glob("data.new-*"))
+def test_an_empty_folder_became_a_database_and_nothing_else_was_left_in_it(each_place: Place) -> None:
+    """Its first start was for the fixture."""
+    kept = {".gitignore", "data", "launcher.lock", "password", "postgres.log"}
+    assert {path.name for path in each_place.home.iterdir()} == kept
+    assert not (each_place.home / "data" / "postmaster.pid").exists()
+    assert ask(each_place.launch().url(), "SELECT current_user") == "wallet"
 
 
 def test_a_second_start_is_quick_and_finds_what_was_written(each_place: Place) -> None:
     launcher = each_place.launch()
-    ask(launcher.url(), "CREATE TABLE kept AS SELECT 7 AS value")
+    ask(launcher.url(), "CREATE TABLE written AS SELECT 7 AS value")
     launcher.finish()
     launcher = each_place.launch()
-    assert ask(launcher.url(), "SELECT value FROM kept") == 7
+    assert ask(launcher.url(), "SELECT value FROM written") == 7
 
 
 def test_a_second_start_takes_less_than_a_second(place: Place) -> None:
@@ -71,10 +71,10 @@ def test_settings_go_before_the_defaults(place: Place) -> None:
         assert ask(database.url("postgres"), "SHOW timezone") == "UTC"
 
 
-def test_a_home_keeps_its_secrets_to_its_owner_and_out_of_git(each_empty_place: Place) -> None:
-    launcher = each_empty_place.launch()
+def test_a_home_keeps_its_secrets_to_its_owner_and_out_of_git(each_place: Place) -> None:
+    launcher = each_place.launch()
     launcher.url()
-    home = each_empty_place.home
+    home = each_place.home
     assert (home / ".gitignore").read_text() == "*\n"
     assert [mode_of(home / name) for name in ("password", "postgres.log", "data", "run")] == [0o600, 0o600, 0o700, 0o700]
     assert len((home / "password").read_text()) >= 32
@@ -89,21 +89,20 @@ def test_a_wrong_password_is_refused(place: Place) -> None:
 
 @pytest.mark.parametrize("folder", ["x" * 120, "a b,c:d%20?&é"], ids=["too-long-for-a-socket", "with-odd-characters"])
 def test_any_path_of_a_home_works_and_leaves_nothing_in_tmp(place: Place, folder: str) -> None:
-    home = place.home.rename(place.folder / folder)
-    with EmbeddedPostgres(home) as database:
+    with place.moved_home(folder) as home, EmbeddedPostgres(home) as database:
         assert ask(database.url("postgres"), "SELECT 1") == 1
         assert database.socket_dir.parent == Path("/tmp")
     assert not database.socket_dir.exists()
 
 
 def test_a_folder_for_the_socket_in_tmp_is_removed_by_the_start_after_a_crash(place: Place) -> None:
-    home = place.home.rename(place.folder / ("x" * 120))
-    launcher = place.launch(home=home)
-    launcher.url()
-    left_behind = (home / "run").readlink()
-    launcher.kill()
-    with EmbeddedPostgres(home):
-        assert not left_behind.exists()
+    with place.moved_home("x" * 120) as home:
+        launcher = place.launch(home=home)
+        launcher.url()
+        left_behind = (home / "run").readlink()
+        launcher.kill()
+        with EmbeddedPostgres(home):
+            assert not left_behind.exists()
 
 
 def check_that_text_sorts_by_code_point(database: EmbeddedPostgres) -> None:
@@ -132,7 +131,7 @@ def test_stopping_ends_the_server_and_its_connections_and_can_be_repeated(place:
         database.start()
         pid = server_pid(place.home)
         database.stop()
-        assert not is_alive(pid)
+        assert is_ended(pid)
         database.stop()
 
 
@@ -162,7 +161,9 @@ def test_a_fork_that_lives_on_does_not_keep_the_home(place: Place) -> None:
 
 def test_a_log_past_its_size_starts_anew_and_the_last_one_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.embedded_postgres.LOG_BYTES_MAX", 10)
-    (place.home / "postgres.log").write_text("a long line of the past")
-    with EmbeddedPostgres(place.home) as database:
-        assert "of the past" not in database.log.read_text()
-    assert "of the past" in (place.home / "postgres.log.old").read_text()
+    log, old = place.home / "postgres.log", place.home / "postgres.log.old"
+    log.write_text("a long line of the past")
+    with EmbeddedPostgres(place.home):
+        assert "of the past" not in log.read_text()
+    assert "of the past" in old.read_text()
+    old.unlink()

@@ -1,0 +1,56 @@
+"""Routes whose callers are checked before their body is read, and whose JSON numbers are read as text, never floats."""
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.access import actor_of
+from app.schemas.fields import NumberText
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ExactRequest(Request):
+    async def json(self) -> Any:  # noqa: ANN401 - it is any JSON
+        """Read the body; numbers that are no integers stay text, a member given twice is an error.
+
+        Raises:
+            JSONDecodeError: it is no JSON.
+        """
+        body = await self.body()
+        try:
+            return json.loads(
+                body.decode(), parse_float=NumberText, parse_constant=NumberText, object_pairs_hook=_no_duplicates
+            )
+        except json.JSONDecodeError:
+            raise
+        except UnicodeDecodeError:
+            raise json.JSONDecodeError("it is not valid UTF-8", "", 0) from None
+        except RecursionError:
+            raise json.JSONDecodeError("it is nested too deeply", "", 0) from None
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from None
+
+
+class LedgerRoute(APIRoute):
+    """A route under /api/v1."""
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler, with the access check in front."""
+        handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            request.state.actor = actor_of(request, request.app.state.settings)
+            return await handle(ExactRequest(request.scope, request.receive))
+
+        return checked
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members

@@ -1,0 +1,160 @@
+"""Errors as problem+json (RFC 9457): the only place that knows status codes."""
+
+import http
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.domain.amounts import format_amount
+from app.domain.errors import (
+    BadRequest,
+    BodyNotJson,
+    Conflict,
+    Fact,
+    Failed,
+    FieldInvalid,
+    InsufficientFunds,
+    InternalError,
+    Malformed,
+    NotAllowed,
+    NotFound,
+    StateRefusal,
+    Unavailable,
+    ValidationFailed,
+    WalletError,
+)
+from app.schemas.fields import rfc3339
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:wallet:problem:"
+RETRY_AFTER_SECONDS = "1"
+
+STATUS_OF: dict[type[WalletError], int] = {
+    BadRequest: 400,
+    NotAllowed: 401,
+    InsufficientFunds: 402,
+    NotFound: 404,
+    Conflict: 409,
+    Malformed: 422,
+    Failed: 500,
+    Unavailable: 503,
+}
+
+_REPLAYED_ADVICE = " This is the answer that was given at decided_at: a new attempt needs a new idempotency key."
+
+
+def status_of(error: WalletError) -> int:
+    """Return the HTTP status of an error's category."""
+    return next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+
+
+def problem_of(error: WalletError, *, scale: int | None = None) -> dict[str, Any]:
+    """Return the body for `error`, without the members that belong to the request.
+
+    `scale` is that of the asset type that the error's amounts are in.
+    """
+    status = status_of(error)
+    facts = {name: _shown(error, name, fact, scale) for name, fact in error.facts.items()}
+    body: dict[str, Any] = {
+        "type": f"{TYPE_PREFIX}{error.code}",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": type(error).message(facts),
+        "code": error.code,
+        **facts,
+    }
+    if isinstance(error, Malformed):
+        pointer = f"/{facts['field']}" if isinstance(error, FieldInvalid) else error.pointer
+        body["errors"] = [{"pointer": pointer, "code": error.code, "detail": body["detail"]}]
+    if isinstance(error, StateRefusal) and error.transaction_id is not None:
+        body["transaction_id"] = str(error.transaction_id)
+        if error.replayed and error.decided_at is not None:
+            body["detail"] += _REPLAYED_ADVICE
+            body |= {"replayed": True, "decided_at": rfc3339(error.decided_at)}
+    return body
+
+
+def _shown(error: WalletError, name: str, fact: Fact, scale: int | None) -> Fact:
+    if scale is not None and name in error.amount_facts and isinstance(fact, int):
+        return format_amount(fact, scale)
+    return rfc3339(fact) if isinstance(fact, datetime) else fact
+
+
+def validation_problem(errors: Sequence[Mapping[str, Any]], *, is_body: bool = True) -> dict[str, Any]:
+    """Return the body for what Pydantic found wrong. The values themselves are never shown."""
+    shown = []
+    for each in errors:
+        where, *path = each["loc"] if not is_body else ("body", *each["loc"])
+        name = "pointer" if where == "body" else "parameter"
+        place = "".join(f"/{part}" for part in path) if where == "body" else ".".join(map(str, path))
+        shown.append({name: place, "code": str(each["type"]), "detail": str(each["msg"]).removeprefix("Value error, ")})
+    return problem_of(ValidationFailed()) | {"errors": shown}
+
+
+def problem_response(
+    request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """Send a problem, with the members that belong to the request."""
+    body = body | {"instance": request.url.path, "request_id": request.scope.get("state", {}).get("request_id", "")}
+    headers = dict(headers or {})
+    if body["status"] == STATUS_OF[Unavailable]:
+        headers.setdefault("Retry-After", RETRY_AFTER_SECONDS)
+    if body["status"] == STATUS_OF[NotAllowed]:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    if body.get("replayed"):
+        headers["Idempotent-Replayed"] = "true"
+    structlog.contextvars.bind_contextvars(code=body["code"])
+    return Response(
+        json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+        status_code=body["status"],
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def internal_problem(request: Request) -> Response:
+    """Send the answer to a crash."""
+    return problem_response(request, problem_of(InternalError()))
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer everything that can go wrong with a problem."""
+
+    @app.exception_handler(WalletError)
+    async def wallet_error(request: Request, error: WalletError) -> Response:
+        scale = await _scale_of(request, error)
+        return problem_response(request, problem_of(error, scale=scale))
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+        errors = error.errors()
+        broken = next((each for each in errors if each["type"] == "json_invalid"), None)
+        if broken is not None:
+            return problem_response(request, problem_of(BodyNotJson(reason=str(broken["ctx"]["error"]))))
+        return problem_response(request, validation_problem(errors, is_body=False))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        status = http.HTTPStatus(error.status_code)
+        body = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": error.detail,
+            "code": status.name.lower(),
+        }
+        return problem_response(request, body, error.headers)
+
+
+async def _scale_of(request: Request, error: WalletError) -> int | None:
+    """Return the scale that the error's amounts are in, when it has any."""
+    asset_type_id = error.facts.get("asset_type_id")
+    if not error.amount_facts or not isinstance(asset_type_id, int):
+        return None
+    return (await request.app.state.services.catalogue.by_id(asset_type_id)).scale

@@ -1,0 +1,59 @@
+"""Many operations in one call."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import TypeAdapter, ValidationError
+
+from app.api.answers import transaction_answer
+from app.api.command_building import build_credit, build_spend, named_asset
+from app.api.dependencies import Actor, GivenServices, Services
+from app.api.documented import PROBLEMS_BATCH
+from app.api.exact_json import LedgerRoute
+from app.api.problems import problem_of, validation_problem
+from app.domain.commands import Bonus, Command, TopUp
+from app.domain.errors import WalletError
+from app.domain.records import AssetType, Receipt
+from app.schemas.requests import BatchOperation, BatchRequest, BatchSpend, BatchTopUp
+from app.schemas.responses import BatchResponse
+
+router = APIRouter(prefix="/batch", tags=["batch"], route_class=LedgerRoute)
+
+_OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
+
+
+@router.post("", operation_id="execute_batch", responses=PROBLEMS_BATCH)
+async def execute_batch(services: GivenServices, actor: Actor, body: BatchRequest) -> BatchResponse:
+    """Run up to 1,000 operations of any users.
+
+    Each is decided on its own and has its own result, in order; those of one user are decided in the order given. A
+    wrong or refused operation does not keep the others from being carried out.
+    """
+    read = [await _read(services, each, actor) for each in body.operations]
+    commands = [each for each in read if not isinstance(each, dict)]
+    answers = iter(await services.wallets.execute_all([command for command, _ in commands]))
+    return BatchResponse(
+        results=[each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read]
+    )
+
+
+async def _read(services: Services, operation: Any, actor: str) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401
+    """Return the command that an operation asks for, or the problem with it."""
+    try:
+        body = _OPERATION.validate_python(operation)
+        asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
+        user, key = body.external_user_id, body.idempotency_key
+        if isinstance(body, BatchSpend):
+            return build_spend(body, user=user, asset=asset, key=key, actor=actor), asset
+        kind = TopUp if isinstance(body, BatchTopUp) else Bonus
+        return build_credit(kind, body, user=user, asset=asset, key=key, actor=actor), asset
+    except ValidationError as error:
+        return validation_problem(error.errors(include_url=False, include_input=False))
+    except WalletError as error:
+        return problem_of(error)
+
+
+def _result(answer: Receipt | WalletError, asset: AssetType) -> dict[str, Any]:
+    if isinstance(answer, WalletError):
+        return problem_of(answer, scale=asset.scale)
+    return {"status": 200, **transaction_answer(answer, asset).model_dump()}

@@ -1,0 +1,157 @@
+"""Builds the HTTP process, and nothing else. `app.main:app` is made when a server asks for it."""
+
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.dependencies import Services
+from app.api.docs import add_docs
+from app.api.middleware import RequestContext
+from app import __version__
+from app.api.openapi import DESCRIPTION, TITLE, add_openapi
+from app.api.problems import add_problem_handlers
+from app.api.routes import asset_types, batch, health, wallets
+from app.config import ConfigurationError, Settings, load_settings
+from app.database import Database
+from app.database_url import database_url, unreachable
+from app.domain.errors import DatabaseUnavailable
+from app.logs import configure_logs
+from app.migration import SchemaTooNew, migrate
+from app.services.account_service import AccountService
+from app.services.catalogue import Catalogue
+from app.services.readiness import Readiness
+from app.services.seed_service import seed
+from app.services.wallet_service import WalletService
+
+BODY_BYTES_MAX = 8 * 2**20
+
+if TYPE_CHECKING:
+    app: ASGIApp
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Build the application. It opens nothing before its lifespan starts."""
+    application = FastAPI(
+        title=TITLE,
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        lifespan=_lifespan,
+        max_body_size=BODY_BYTES_MAX,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    application.state.settings = settings
+    versioned = APIRouter(prefix="/api/v1")
+    for resource in (wallets, batch, asset_types):
+        versioned.include_router(resource.router)
+    application.include_router(versioned)
+    application.include_router(health.router)
+    add_docs(application)
+    add_problem_handlers(application)
+    add_openapi(application)
+    application.add_middleware(RequestContext)
+    return _OneLineStartupErrors(application)
+
+
+@asynccontextmanager
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = application.state.settings
+    configure_logs(settings)
+    database = Database(
+        database_url(settings), pooler=settings.database_pooler, pool_size=settings.database_pool_size
+    )
+    try:
+        try:
+            services = await _start(settings, database)
+        except DatabaseUnavailable as error:
+            raise ConfigurationError(f"{unreachable(settings)}") from error
+        except SchemaTooNew as error:
+            raise ConfigurationError(str(error)) from error
+        application.state.services = services
+        with _noticing_stop(services.readiness):
+            yield
+        services.readiness.draining = True
+        await services.wallets.close()
+    finally:
+        await database.close()
+
+
+async def _start(settings: Settings, database: Database) -> Services:
+    if settings.migrate_on_start:
+        await migrate(database)
+    if settings.seed_on_start:
+        await seed(database)
+    services = Services(
+        database=database,
+        catalogue=Catalogue(database),
+        wallets=WalletService(database),
+        accounts=AccountService(database),
+        readiness=Readiness(database),
+    )
+    await services.catalogue.load()
+    return services
+
+
+@contextmanager
+def _noticing_stop(readiness: Readiness) -> Iterator[None]:
+    """Let /health/ready say "draining" from the moment of the signal, while the server still finishes requests."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        readiness.draining = True
+        previous = before[signal.Signals(number)]
+        if callable(previous):
+            previous(number, frame)
+
+    for each in before:
+        signal.signal(each, handler)
+    try:
+        yield
+    finally:
+        for each, previous in before.items():
+            signal.signal(each, previous)
+
+
+class _OneLineStartupErrors:
+    """Says in one line why the service can't start, where the server would print a traceback."""
+
+    def __init__(self, application: FastAPI) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through but a failed start."""
+        if scope["type"] != "lifespan":
+            await self.application(scope, receive, send)
+            return
+
+        async def send_unless_failed(message: Message) -> None:
+            if message["type"] != "lifespan.startup.failed":
+                await send(message)
+
+        try:
+            await self.application(scope, receive, send_unless_failed)
+        except ConfigurationError as error:
+            await send({"type": "lifespan.startup.failed", "message": f"wallet: {error}"})
+
+
+def __getattr__(name: str) -> ASGIApp:
+    """Make `app` when a server asks for it, so that importing this module reads no setting."""
+    if name != "app":
+        raise AttributeError(name)
+    try:
+        return create_app(load_settings())
+    except ConfigurationError as error:
+        sys.stderr.write(f"wallet: {error}\n")
+        raise SystemExit(2) from None

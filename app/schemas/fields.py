@@ -1,0 +1,153 @@
+"""The fields that requests share: amounts read from their text, keys, names, notes, times."""
+
+import json
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+USER_ID_BYTES_MAX = 255
+METADATA_BYTES_MAX = 4096
+INT64_MAX = 2**63 - 1
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+class NumberText:
+    """A JSON number with a fraction or exponent, kept as it was written: floats never come into being."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _amount_text(value: Any) -> str:  # noqa: ANN401 - whatever the JSON holds
+    if isinstance(value, str):
+        return value
+    if isinstance(value, NumberText):
+        return value.text
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError('must be a string or a number, as in "12.50"')
+
+
+def check_user_id(value: str) -> str:
+    """Return `value` when it can be a user's id: 1 to 255 bytes of UTF-8, no control characters, no slash.
+
+    Raises:
+        ValueError: it can't; the message says why.
+    """
+    check_text(value)
+    if not 1 <= len(value.encode()) <= USER_ID_BYTES_MAX:
+        raise ValueError("must have 1 to 255 bytes in UTF-8")
+    if "/" in value or "\N{REPLACEMENT CHARACTER}" in value:
+        raise ValueError("must have no slash and only valid UTF-8")
+    return value
+
+
+def check_text(value: str) -> str:
+    """Return `value` when it is plain text.
+
+    Raises:
+        ValueError: it has control characters or halves of surrogate pairs.
+    """
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        raise ValueError("must have no control characters and only valid UTF-8")
+    return value
+
+
+def check_key(value: str) -> str:
+    """Return `value` when it can be an idempotency key.
+
+    Raises:
+        ValueError: it can't; the message says why.
+    """
+    if not 1 <= len(value) <= 255 or not value.isprintable():  # noqa: PLR2004 - the contract's number
+        raise ValueError("must have 1 to 255 printable characters")
+    return value
+
+
+def _metadata_text(value: Any) -> str:  # noqa: ANN401 - whatever the JSON holds
+    """Return the metadata as canonical JSON: keys sorted, no blanks."""
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")  # noqa: TRY004 - pydantic turns ValueError into a validation error
+    for key, each in value.items():
+        if not isinstance(each, str | bool | int) or (isinstance(each, int) and not -INT64_MAX - 1 <= each <= INT64_MAX):
+            raise ValueError("must be flat: each value a string, a boolean or a 64-bit integer")
+        for text in (key, each):
+            if isinstance(text, str) and any(unicodedata.category(character) == "Cs" for character in text):
+                raise ValueError("must be valid UTF-8")
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > METADATA_BYTES_MAX:
+        raise ValueError(f"must have at most {METADATA_BYTES_MAX} bytes as JSON")
+    return text
+
+
+def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the JSON holds
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be an RFC 3339 time, as in 2027-01-31T12:00:00Z")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("must be a time that exists, as in 2027-01-31T12:00:00Z") from None
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a UTC time with Z and microseconds."""
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+Amount = Annotated[
+    str,
+    BeforeValidator(_amount_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "exclusiveMinimum": 0}],
+            "description": "Positive, with at most as many decimals as the asset type's scale. Strings and numbers are "
+            "both read from their text, exactly.",
+            "examples": ["50.00"],
+        }
+    ),
+]
+IdempotencyKey = Annotated[
+    str, AfterValidator(check_key), Field(description="Names this attempt: sent again, it is answered, not repeated.")
+]
+UserId = Annotated[
+    str,
+    AfterValidator(check_user_id),
+    Field(min_length=1, max_length=USER_ID_BYTES_MAX, description="Your app's id of the user.", examples=["user_alice"]),
+]
+Reference = Annotated[
+    str,
+    AfterValidator(check_text),
+    Field(max_length=255, description="Your own reference, such as an order number; kept with the transaction."),
+]
+Metadata = Annotated[
+    str,
+    BeforeValidator(_metadata_text),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "boolean"}, {"type": "integer"}]},
+            "description": "A flat object, at most 4,096 bytes as JSON; kept with the transaction.",
+        }
+    ),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    PlainSerializer(rfc3339),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+AssetTypeId = Annotated[int, Field(ge=1, le=2**31 - 1, description="Which credits, by number.", examples=[1])]
+AssetCode = Annotated[
+    str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$", description="Which credits, by code; instead of asset_type_id.")
+]
