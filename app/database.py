@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -108,7 +109,7 @@ class Database:
         raise AssertionError("unreachable")
 
     async def _run_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with self.connect() as connection, self.errors_translated():
+        async with self.connect() as connection:
             driver = await driver_connection(connection)
             await driver.execute(BEGIN)
             try:
@@ -141,18 +142,33 @@ class Database:
         Raises:
             DatabaseUnavailable: it could not be asked.
         """
-        async with self.connect() as connection, self.errors_translated():
+        async with self.connect() as connection:
             return await query(await driver_connection(connection))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection whose reads all see one moment. Nothing can be written through it.
+
+        Raises:
+            DatabaseUnavailable: it could not be had.
+        """
+        async with self.connect() as connection:
+            driver = await driver_connection(connection)
+            await driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield driver
+            finally:
+                await self._roll_back(driver)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection of the pool."""
-        async with self.errors_translated(), self.engine.connect() as connection:
+        async with self._errors_translated(), self.engine.connect() as connection:
             yield connection
 
     @staticmethod
     @asynccontextmanager
-    async def errors_translated() -> AsyncIterator[None]:
+    async def _errors_translated() -> AsyncIterator[None]:
         """Turn every form of "the database can't be reached" into one error."""
         try:
             yield
@@ -160,6 +176,17 @@ class Database:
             if is_unavailable(error):
                 raise DatabaseUnavailable from error
             raise
+
+
+async def create_database(server_url: str, name: str) -> None:
+    """Make the database `name` on a server, unless it is there."""
+    engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            if await connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}) is None:
+                await connection.execute(text(f'CREATE DATABASE "{name}"'))
+    finally:
+        await engine.dispose()
 
 
 async def driver_connection(connection: AsyncConnection) -> Connection:

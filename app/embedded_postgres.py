@@ -217,7 +217,7 @@ class EmbeddedPostgres:
                 "choose a home outside of it, or give DATABASE_URL"
             )
         self.home.mkdir(mode=0o711 if self._account else 0o700, parents=True, exist_ok=True)
-        self._lock = _lock(self.home)
+        self._lock = _take_lock(self.home)
         ignore = self.home / ".gitignore"
         if not ignore.exists() or not ignore.read_text():
             _write_durably(ignore, "*\n")  # the home holds a password
@@ -275,8 +275,7 @@ class EmbeddedPostgres:
         return password
 
     def _ensure_data(self, binaries: Path, version: int) -> None:
-        for unfinished in self.home.glob("data.new-*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        _remove_unfinished_data(self.home)
         made_by = self._data / "PG_VERSION"
         if not made_by.exists():
             self._create_data(binaries, version)
@@ -304,16 +303,17 @@ class EmbeddedPostgres:
             (new / "data").rename(self._data)
             _sync_folder(self.home)
         finally:
-            shutil.rmtree(new, ignore_errors=True)
+            _remove_unfinished_data(self.home)  # this one, and what an interrupted initdb wrote while it died
 
     def _run_initdb(self, command: Sequence[str | Path]) -> None:
         with self._open_log() as log:
             initdb = self._spawn(command, log)
         try:
             status = initdb.wait()
-        finally:
-            initdb.kill()  # Ctrl-C while it ran; else it has ended and nothing is sent
+        except BaseException:
+            os.killpg(initdb.pid, signal.SIGKILL)  # with the server that it runs, which would go on to write
             initdb.wait()
+            raise
         if status != 0:
             raise EmbeddedPostgresError(f"initdb ended with {_exit(status)}: {self.log} says why")
 
@@ -426,7 +426,7 @@ def _user_name(uid: int) -> str:
 # Files and the lock
 
 
-def _lock(home: Path) -> int:
+def _take_lock(home: Path) -> int:
     """Take the home's lock and return its descriptor. Shared locks of running_url are waited out."""
     descriptor = os.open(home / "launcher.lock", os.O_RDWR | os.O_CREAT, 0o644)
     deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
@@ -470,6 +470,11 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove_unfinished_data(home: Path) -> None:
+    for unfinished in home.glob("data.new-*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _remove_socket_dir(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the embedded server share: launchers as processes, questions to a database, waiting with a limit."""
+"""What the tests of the embedded server share: launchers as processes, questions to a database, limited waiting."""
 
 import asyncio
 import contextlib
@@ -52,8 +52,6 @@ def is_server_ready(home: Path) -> bool:
 
 def server_pid(home: Path) -> int:
     return int((home / "data" / "postmaster.pid").read_text().split("\n")[0])
-
-
 
 
 def ask(url: str, *statements: str) -> Any:  # whatever the last statement returns

@@ -119,10 +119,9 @@ async def test_a_killed_server_is_started_again_although_a_busy_connection_lives
     connection = await asyncpg.connect(launcher.url().replace("+asyncpg", ""))
     pid, backend = server_pid(each_place.home), await connection.fetchval("SELECT pg_backend_pid()")
     busy = asyncio.create_task(connection.execute("DO $$ BEGIN RAISE NOTICE 'busy'; LOOP END LOOP; END $$"))
-    notices: list[object] = []
-    connection.add_log_listener(lambda _, notice: notices.append(notice))
-    while not notices:
-        await asyncio.sleep(0)
+    notified = asyncio.Event()
+    connection.add_log_listener(lambda *_: notified.set())
+    await notified.wait()
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: is_ended(pid))
     assert launcher.finish() == 0

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,11 @@ def test_nothing_is_found_or_made_where_nothing_ever_ran(empty_place: Place) -> 
 
 def test_a_server_whose_socket_had_to_move_is_found(place: Place) -> None:
     with place.moved_home("x" * 120) as home:
-        url = place.launch(home=home).url()
+        launcher = place.launch(home=home)
+        url = launcher.url()
         assert running_url(home, "postgres") == url
         assert ask(url, "SELECT 1") == 1
+        launcher.finish()
 
 
 def test_finding_a_server_in_its_own_process_does_not_free_its_home(place: Place) -> None:
@@ -75,8 +78,11 @@ def test_a_server_that_is_not_ready_yet_is_none(place: Place, monkeypatch: pytes
     found: list[str | None] = []
     database = EmbeddedPostgres(place.home)
     launch = database._launch
-    monkeypatch.setattr(
-        database, "_launch", lambda *given: (found.append(running_url(place.home, "postgres")), launch(*given))[1]
-    )
+
+    def look_and_launch(binaries: Path, marker: str) -> "subprocess.Popen[bytes]":
+        found.append(running_url(place.home, "postgres"))
+        return launch(binaries, marker)
+
+    monkeypatch.setattr(database, "_launch", look_and_launch)
     with database:
         assert found == [None]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -100,14 +101,17 @@ def test_a_server_that_ends_at_its_start(place: Place) -> None:
 def test_a_server_that_is_not_ready_in_time_and_is_not_left_running(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database, pids = EmbeddedPostgres(place.home), []
-    wait = database._wait_until_ready
-    monkeypatch.setattr(
-        database, "_wait_until_ready", lambda server, seconds: (pids.append(server.pid), wait(server, seconds))
-    )
+    database = EmbeddedPostgres(place.home)
+    launch, servers = database._launch, []
+
+    def launch_and_tell(binaries: Path, marker: str) -> "subprocess.Popen[bytes]":
+        servers.append(launch(binaries, marker))
+        return servers[-1]
+
+    monkeypatch.setattr(database, "_launch", launch_and_tell)
     line = refusal(lambda: database.start(timeout_seconds=0))
     assert f"did not become ready within 0 seconds: {database.log} says why" in line
-    assert is_ended(pids[0])
+    assert is_ended(servers[0].pid)
     check_that_the_home_is_free(place)
 
 

@@ -76,7 +76,12 @@ def test_a_home_keeps_its_secrets_to_its_owner_and_out_of_git(each_place: Place)
     launcher.url()
     home = each_place.home
     assert (home / ".gitignore").read_text() == "*\n"
-    assert [mode_of(home / name) for name in ("password", "postgres.log", "data", "run")] == [0o600, 0o600, 0o700, 0o700]
+    assert [mode_of(home / name) for name in ("password", "postgres.log", "data", "run")] == [
+        0o600,
+        0o600,
+        0o700,
+        0o700,
+    ]
     assert len((home / "password").read_text()) >= 32
 
 
@@ -91,7 +96,7 @@ def test_a_wrong_password_is_refused(place: Place) -> None:
 def test_any_path_of_a_home_works_and_leaves_nothing_in_tmp(place: Place, folder: str) -> None:
     with place.moved_home(folder) as home, EmbeddedPostgres(home) as database:
         assert ask(database.url("postgres"), "SELECT 1") == 1
-        assert database.socket_dir.parent == Path("/tmp")
+        assert home not in database.socket_dir.parents
     assert not database.socket_dir.exists()
 
 
@@ -106,7 +111,9 @@ def test_a_folder_for_the_socket_in_tmp_is_removed_by_the_start_after_a_crash(pl
 
 
 def check_that_text_sorts_by_code_point(database: EmbeddedPostgres) -> None:
-    words = "SELECT string_agg(word, '' ORDER BY word) FROM unnest(ARRAY['b', 'a', 'B', 'é', 'z', '_', '😀', '｡']) AS word"
+    words = (
+        "SELECT string_agg(word, '' ORDER BY word) FROM unnest(ARRAY['b', 'a', 'B', 'é', 'z', '_', '😀', '｡']) AS word"
+    )
     assert ask(database.url("postgres"), words) == "B_abzé｡😀"
     assert ask(database.url("postgres"), "SHOW server_encoding") == "UTF8"
 
@@ -159,7 +166,9 @@ def test_a_fork_that_lives_on_does_not_keep_the_home(place: Place) -> None:
     os.close(read_end)
 
 
-def test_a_log_past_its_size_starts_anew_and_the_last_one_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_past_its_size_starts_anew_and_the_last_one_is_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.embedded_postgres.LOG_BYTES_MAX", 10)
     log, old = place.home / "postgres.log", place.home / "postgres.log.old"
     log.write_text("a long line of the past")

@@ -1,0 +1,5 @@
+"""`python -m app.cli` is `wallet`."""
+
+from app.cli.main import main
+
+main()

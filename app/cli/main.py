@@ -1,0 +1,133 @@
+"""The commands. Each reads the settings, does one thing, and says in one line what went wrong."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app import __version__
+from app.cli.serve import serve
+from app.config import ConfigurationError, Settings, load_settings
+from app.database import Database
+from app.database_url import database_url, unreachable
+from app.domain.errors import DatabaseUnavailable, WalletError
+from app.migration import HEAD, SchemaTooNew
+from app.migration import migrate as run_migrations
+from app.services.seed_service import Seeded
+from app.services.seed_service import seed as put_in_seed
+from app.services.verify_service import Verdict
+from app.services.verify_service import verify as verify_ledger
+
+T = TypeVar("T")
+
+EXIT_FAILED = 1
+EXIT_MISCONFIGURED = 2
+
+cli = typer.Typer(
+    name="wallet",
+    help="A closed-loop wallet service for application credits. Settings are environment variables: `wallet settings`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; a wrong setting or an unreachable database is one line on standard error."""
+    try:
+        cli()
+    except ConfigurationError as error:
+        _fail(str(error), EXIT_MISCONFIGURED)
+    except (WalletError, SchemaTooNew) as error:
+        _fail(str(error), EXIT_FAILED)
+
+
+@cli.command(name="serve")
+def serve_command() -> None:
+    """Serve the API; without DATABASE_URL on a PostgreSQL of its own, kept in WALLET_HOME and seeded."""
+    serve(load_settings())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    _with_database(run_migrations)
+    typer.echo(f"The tables are up to date ({HEAD}).")
+
+
+@cli.command()
+def seed() -> None:
+    """Put the seed data in: asset types, user_alice and user_bob. What is there stays as it is."""
+
+    async def work(database: Database) -> Seeded:
+        await run_migrations(database)
+        return await put_in_seed(database)
+
+    seeded = _with_database(work)
+    typer.echo(
+        f"Seeded: {seeded.asset_types} asset types, {seeded.accounts} accounts and {seeded.credits} credits were missing."
+    )
+
+
+@cli.command()
+def verify() -> None:
+    """Recompute every hash chain, sum and projection; name the first row that is wrong, and exit with 1."""
+    columns = (TextColumn("Verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("accounts", total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        async def work(database: Database) -> Verdict:
+            return await verify_ledger(database, on_progress=advance)
+
+        verdict = _with_database(work)
+    if verdict.problem is not None:
+        _fail(f"the ledger is wrong: {verdict.problem}", EXIT_FAILED)
+    typer.echo(
+        f"The ledger is right: {verdict.accounts} accounts, {verdict.transactions} transactions, "
+        f"{verdict.entries} entries."
+    )
+
+
+@cli.command()
+def settings() -> None:
+    """Show every setting with its value and what it means. Secrets are not shown."""
+    current = load_settings()
+    for name, field in Settings.model_fields.items():
+        value = getattr(current, name)
+        shown = "(set)" if isinstance(value, SecretStr) else "(not set)" if value is None else str(value)
+        typer.echo(f"{name.upper()} = {shown}\n    {field.description}")
+
+
+@cli.command()
+def version() -> None:
+    """Show the version."""
+    typer.echo(__version__)
+
+
+def _with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `work` on the database that the settings mean."""
+    current = load_settings()
+
+    async def run() -> T:
+        database = Database(database_url(current), pooler=current.database_pooler)
+        try:
+            return await work(database)
+        except DatabaseUnavailable as error:
+            raise ConfigurationError(unreachable(current)) from error
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"wallet: {message}\n")
+    raise SystemExit(code)

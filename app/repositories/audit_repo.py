@@ -1,0 +1,148 @@
+"""Whole tables in the order of their owners, for recomputing them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.database import Connection
+from app.domain.audit import StoredNote
+from app.domain.records import (
+    AccountRow,
+    AccountStatus,
+    EntryRecord,
+    LotRow,
+    Note,
+    Outcome,
+    TransactionRecord,
+    TransactionType,
+    WalletRow,
+)
+from app.repositories.ledger_repo import lot_row
+from app.repositories.statements import statement
+
+STREAM_ACCOUNTS = statement("stream_accounts")
+STREAM_TRANSACTIONS = statement("stream_transactions")
+STREAM_ENTRIES = statement("stream_entries")
+STREAM_LOTS = statement("stream_lots")
+STREAM_WALLETS = statement("stream_wallets")
+COUNT_ACCOUNTS = statement("count_accounts")
+
+PREFETCH = 2_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredTransaction:
+    """A header with its note, still without entries and lots."""
+
+    record: TransactionRecord
+    hash: bytes
+    note: StoredNote | None
+
+
+async def count_accounts(connection: Connection) -> int:
+    """Return how many user accounts there are."""
+    count: int = await connection.fetchval(COUNT_ACCOUNTS)
+    return count
+
+
+async def accounts(connection: Connection) -> AsyncIterator[AccountRow]:
+    """Yield every user account in the order of the ids."""
+    async for row in connection.cursor(STREAM_ACCOUNTS, prefetch=PREFETCH):
+        yield AccountRow(
+            id=row["id"],
+            bucket=row["bucket"],
+            external_user_id=row["external_user_id"],
+            status=AccountStatus(row["status"]),
+            last_seq=row["last_seq"],
+            last_hash=row["last_hash"],
+            last_at=row["last_at"],
+            last_effective_at=row["last_effective_at"],
+        )
+
+
+async def transactions(connection: Connection) -> AsyncIterator[StoredTransaction]:
+    """Yield every header in the order of owner and seq."""
+    async for row in connection.cursor(STREAM_TRANSACTIONS, prefetch=PREFETCH):
+        note = _note(row)
+        yield StoredTransaction(
+            record=TransactionRecord(
+                id=row["id"],
+                owner_id=row["owner_id"],
+                bucket=row["bucket"],
+                seq=row["seq"],
+                type=TransactionType(row["type"]),
+                outcome=Outcome(row["outcome"]),
+                asset_type_id=row["asset_type_id"],
+                amount=row["amount"],
+                idempotency_key=row["idempotency_key"],
+                fingerprint=row["fingerprint"],
+                actor=row["actor"],
+                created_at=row["created_at"],
+                effective_at=row["effective_at"],
+                terms=row["terms"],
+                facts=row["facts"],
+                parent_id=row["parent_id"],
+                group_id=row["group_id"],
+                note=None
+                if note is None
+                else Note(
+                    reference=note.reference,
+                    metadata=note.metadata,
+                    operator=note.operator,
+                    salt=note.salt or b"",
+                    digest=note.digest,
+                ),
+            ),
+            hash=row["hash"],
+            note=note,
+        )
+
+
+async def entries(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], EntryRecord]]:
+    """Yield every entry with its owner and seq, in that order, then by line."""
+    async for row in connection.cursor(STREAM_ENTRIES, prefetch=PREFETCH):
+        yield (
+            (row["owner_id"], row["seq"]),
+            EntryRecord(
+                line=row["line"],
+                account_id=row["account_id"],
+                asset_type_id=row["asset_type_id"],
+                lot_id=row["lot_id"],
+                amount=row["amount"],
+                balance_after=row["balance_after"],
+            ),
+        )
+
+
+async def lots(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], LotRow]]:
+    """Yield every lot with its owner and the seq that made it, in that order, then by id."""
+    async for row in connection.cursor(STREAM_LOTS, prefetch=PREFETCH):
+        lot = lot_row(row)
+        yield (lot.owner_id, lot.seq), lot
+
+
+async def wallets(connection: Connection) -> AsyncIterator[tuple[tuple[int], WalletRow]]:
+    """Yield every wallet with its owner, in the order of owner and asset type."""
+    async for row in connection.cursor(STREAM_WALLETS, prefetch=PREFETCH):
+        yield (
+            (row["owner_id"],),
+            WalletRow(
+                owner_id=row["owner_id"],
+                asset_type_id=row["asset_type_id"],
+                posted=row["posted"],
+                held=row["held"],
+                next_due_at=row["next_due_at"],
+            ),
+        )
+
+
+def _note(row: Any) -> StoredNote | None:  # noqa: ANN401 - asyncpg's records are untyped
+    if row["digest"] is None:
+        return None
+    return StoredNote(
+        digest=row["digest"],
+        salt=row["salt"],
+        reference=row["reference"],
+        metadata=row["metadata"],
+        operator=row["operator"],
+    )
