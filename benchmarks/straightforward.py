@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, NoReturn, TypeAlias
+from typing import Annotated, TypeAlias
 from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import ForeignKey, Index, Numeric, Select, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, Numeric, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 TREASURY = "system:treasury"
 ASSETS = ((1, "GOLD", "Gold Coins"), (2, "DMND", "Diamonds"), (3, "PTS", "Loyalty Points"))
 POOL_SIZE = 10
+NOTHING = Decimal("0.00")
 
 Money = Annotated[Decimal, mapped_column(Numeric(20, 2))]
 
@@ -150,12 +151,19 @@ async def _seed(session: AsyncSession) -> None:
 
 async def get_balance(session: Session, external_user_id: str, asset_type_id: int) -> BalanceResponse:
     """What a user has."""
-    account = (await session.execute(_account_of(external_user_id, asset_type_id))).scalar_one_or_none()
-    if account is None:
+    query = (
+        select(Account.id, func.coalesce(func.sum(Entry.amount), NOTHING))
+        .join(User, User.id == Account.user_id)
+        .outerjoin(Entry, Entry.account_id == Account.id)
+        .where(User.external_user_id == external_user_id, Account.asset_type_id == asset_type_id)
+        .group_by(Account.id)
+    )
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
         await _user_id(session, external_user_id, asset_type_id)
-        return BalanceResponse(account_id=None, asset_type_id=asset_type_id, balance=Decimal("0.00"))
-    balance = await _balance(session, account.id)
-    return BalanceResponse(account_id=account.id, asset_type_id=asset_type_id, balance=balance)
+        return BalanceResponse(account_id=None, asset_type_id=asset_type_id, balance=NOTHING)
+    account_id, balance = found
+    return BalanceResponse(account_id=account_id, asset_type_id=asset_type_id, balance=balance)
 
 
 async def top_up(session: Session, external_user_id: str, body: WriteRequest) -> WriteResponse:
@@ -189,7 +197,9 @@ async def _write(session: AsyncSession, write: Write, external_user_id: str, bod
     return WriteResponse(transaction_id=transaction.id, new_balance=balance + write.sign * body.amount)
 
 
-def _append(session: AsyncSession, write: Write, account: Account, treasury: Account, body: WriteRequest) -> Transaction:
+def _append(
+    session: AsyncSession, write: Write, account: Account, treasury: Account, body: WriteRequest
+) -> Transaction:
     transaction = Transaction(
         id=uuid4(),
         account_id=account.id,
@@ -208,48 +218,42 @@ def _append(session: AsyncSession, write: Write, account: Account, treasury: Acc
     return transaction
 
 
-def _account_of(external_user_id: str, asset_type_id: int) -> Select[tuple[Account]]:
-    return (
+async def _locked_account(session: AsyncSession, external_user_id: str, asset_type_id: int) -> Account:
+    """Lock the account, after making it when the user has none of this kind yet."""
+    query = (
         select(Account)
         .join(User, User.id == Account.user_id)
         .where(User.external_user_id == external_user_id, Account.asset_type_id == asset_type_id)
+        .with_for_update(of=Account)
     )
-
-
-async def _locked_account(session: AsyncSession, external_user_id: str, asset_type_id: int) -> Account:
-    """Lock the account, after making it when the user has none of this kind yet."""
-    query = _account_of(external_user_id, asset_type_id).with_for_update(of=Account)
-    account = (await session.execute(query)).scalar_one_or_none()
+    account = await session.scalar(query)
     if account is None:
         user_id = await _user_id(session, external_user_id, asset_type_id)
         new = insert(Account).values(user_id=user_id, asset_type_id=asset_type_id).on_conflict_do_nothing()
         await session.execute(new)
-        account = (await session.execute(query)).scalar_one()
+        account = (await session.scalars(query)).one()
     return account
 
 
 async def _user_id(session: AsyncSession, external_user_id: str, asset_type_id: int) -> int:
     """Return the user's id, or answer 404 when there is no such user or asset type."""
     if await session.get(AssetType, asset_type_id) is None:
-        _not_found("asset type")
-    user_id = (await session.execute(select(User.id).where(User.external_user_id == external_user_id))).scalar()
-    return _not_found("user") if user_id is None else user_id
-
-
-def _not_found(what: str) -> NoReturn:
-    raise HTTPException(404, f"unknown {what}")
+        raise HTTPException(404, "unknown asset type")
+    user_id = await session.scalar(select(User.id).where(User.external_user_id == external_user_id))
+    if user_id is None:
+        raise HTTPException(404, "unknown user")
+    return user_id
 
 
 async def _balance(session: AsyncSession, account_id: int) -> Decimal:
-    total = await session.execute(
-        select(func.coalesce(func.sum(Entry.amount), Decimal("0.00"))).where(Entry.account_id == account_id)
-    )
-    return total.scalar_one()
+    total = select(func.coalesce(func.sum(Entry.amount), NOTHING)).where(Entry.account_id == account_id)
+    return (await session.scalars(total)).one()
 
 
 async def _earlier(session: AsyncSession, account_id: int, key: str) -> Transaction | None:
-    query = select(Transaction).where(Transaction.account_id == account_id, Transaction.idempotency_key == key)
-    return (await session.execute(query)).scalar_one_or_none()
+    return await session.scalar(
+        select(Transaction).where(Transaction.account_id == account_id, Transaction.idempotency_key == key)
+    )
 
 
 async def _replay(session: AsyncSession, earlier: Transaction, write: Write, amount: Decimal) -> WriteResponse:

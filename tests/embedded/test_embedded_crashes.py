@@ -237,14 +237,6 @@ def test_a_password_file_that_was_cut_off_before_there_was_data_is_written_again
     assert len(password) >= 32
 
 
-def test_a_second_launcher_is_refused_and_the_first_goes_on(each_place: Place) -> None:
-    first = each_place.launch()
-    url = first.url()
-    second = each_place.launch()
-    assert "another process already runs the database" in second.said()["error"]
-    assert ask(url, "SELECT 1") == 1
-
-
 def test_whoever_looks_for_a_server_does_not_stop_one_from_starting(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,11 +38,12 @@ def test_a_server_whose_socket_had_to_move_is_found(place: Place) -> None:
         launcher.finish()
 
 
-def test_finding_a_server_in_its_own_process_does_not_free_its_home(place: Place) -> None:
+def test_a_second_launcher_is_refused_even_after_the_first_one_found_its_own_server(place: Place) -> None:
     with EmbeddedPostgres(place.home) as database:
         for _ in range(2):
             assert running_url(place.home, "postgres") == database.url("postgres")
-        assert "error" in place.launch().said()
+        assert "another process already runs the database" in place.launch().said()["error"]
+        assert ask(database.url("postgres"), "SELECT 1") == 1
 
 
 def test_the_leftovers_of_a_killed_launcher_are_not_a_server(place: Place) -> None:
