@@ -1,4 +1,4 @@
-"""Which database is meant: DATABASE_URL, else the embedded server that runs in WALLET_HOME, else the usual local one."""
+"""Which database is meant: DATABASE_URL, else the embedded server running in WALLET_HOME, else the usual local one."""
 
 import sys
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import __version__
 from app.api.dependencies import Services
 from app.api.docs import add_docs
 from app.api.middleware import RequestContext
-from app import __version__
 from app.api.openapi import DESCRIPTION, TITLE, add_openapi
 from app.api.problems import add_problem_handlers
 from app.api.routes import asset_types, batch, health, wallets
@@ -66,9 +66,7 @@ def create_app(settings: Settings) -> ASGIApp:
 async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     configure_logs(settings)
-    database = Database(
-        database_url(settings), pooler=settings.database_pooler, pool_size=settings.database_pool_size
-    )
+    database = Database(database_url(settings), pooler=settings.database_pooler, pool_size=settings.database_pool_size)
     try:
         try:
             services = await _start(settings, database)

@@ -30,7 +30,8 @@ async def current_revision(connection: AsyncConnection) -> str | None:
     found = await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
     if not found:
         return None
-    return await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 async def migrate(database: Database) -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ForeignKey, Index, Numeric, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 TREASURY = "system:treasury"
 ASSETS = ((1, "GOLD", "Gold Coins"), (2, "DMND", "Diamonds"), (3, "PTS", "Loyalty Points"))
@@ -66,6 +66,7 @@ class Transaction(Base):
     amount: Mapped[Money]
     idempotency_key: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    entries: Mapped[list["Entry"]] = relationship()
 
 
 class Entry(Base):
@@ -200,21 +201,16 @@ async def _write(session: AsyncSession, write: Write, external_user_id: str, bod
 def _append(
     session: AsyncSession, write: Write, account: Account, treasury: Account, body: WriteRequest
 ) -> Transaction:
+    change = write.sign * body.amount
     transaction = Transaction(
         id=uuid4(),
         account_id=account.id,
         type=write.type,
         amount=body.amount,
         idempotency_key=body.idempotency_key,
+        entries=[Entry(account_id=account.id, amount=change), Entry(account_id=treasury.id, amount=-change)],
     )
-    change = write.sign * body.amount
     session.add(transaction)
-    session.add_all(
-        (
-            Entry(transaction_id=transaction.id, account_id=account.id, amount=change),
-            Entry(transaction_id=transaction.id, account_id=treasury.id, amount=-change),
-        )
-    )
     return transaction
 
 

@@ -59,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio.run(_make_templates(server.url("postgres")))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Tell an xdist worker where the server is."""
     node.workerinput["postgres_url"] = node.config.stash[_server_url]  # type: ignore[attr-defined]  # xdist is untyped
@@ -161,7 +162,7 @@ async def client(seeded_url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 def set_clock(database: Database) -> Callable[[str], Awaitable[None]]:
-    """Make the ledger's clock stand at a moment, as in `await set_clock("2030-01-01T00:00:00Z")`."""
+    """Lend what makes the ledger's clock stand still at a moment, given as an RFC 3339 text."""
 
     async def set_to(moment: str) -> None:
         async with database.engine.begin() as connection:

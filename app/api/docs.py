@@ -21,5 +21,9 @@ def add_docs(app: FastAPI) -> None:
             swagger_js_url=f"{root}{FILES_URL}/swagger-ui-bundle.js",
             swagger_css_url=f"{root}{FILES_URL}/swagger-ui.css",
             swagger_favicon_url=f"{root}{FILES_URL}/favicon-32x32.png",
-            swagger_ui_parameters={"tryItOutEnabled": True, "persistAuthorization": True, "displayRequestDuration": True},
+            swagger_ui_parameters={
+                "tryItOutEnabled": True,
+                "persistAuthorization": True,
+                "displayRequestDuration": True,
+            },
         )

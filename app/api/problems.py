@@ -30,6 +30,7 @@ from app.domain.errors import (
     WalletError,
 )
 from app.schemas.fields import rfc3339
+from app.services.catalogue import Catalogue
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:wallet:problem:"
@@ -97,9 +98,7 @@ def validation_problem(errors: Sequence[Mapping[str, Any]], *, is_body: bool = T
     return problem_of(ValidationFailed()) | {"errors": shown}
 
 
-def problem_response(
-    request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None
-) -> Response:
+def problem_response(request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Send a problem, with the members that belong to the request."""
     body = body | {"instance": request.url.path, "request_id": request.scope.get("state", {}).get("request_id", "")}
     headers = dict(headers or {})
@@ -157,4 +156,5 @@ async def _scale_of(request: Request, error: WalletError) -> int | None:
     asset_type_id = error.facts.get("asset_type_id")
     if not error.amount_facts or not isinstance(asset_type_id, int):
         return None
-    return (await request.app.state.services.catalogue.by_id(asset_type_id)).scale
+    catalogue: Catalogue = request.app.state.services.catalogue
+    return (await catalogue.by_id(asset_type_id)).scale

@@ -70,7 +70,8 @@ def seed() -> None:
 
     seeded = _with_database(work)
     typer.echo(
-        f"Seeded: {seeded.asset_types} asset types, {seeded.accounts} accounts and {seeded.credits} credits were missing."
+        f"Put in what was missing: {seeded.asset_types} asset types, {seeded.accounts} accounts, "
+        f"{seeded.credits} credits."
     )
 
 

@@ -118,7 +118,7 @@ def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
     server = uvicorn.Server(config)
     threading.Thread(target=_announce, args=(settings, data), daemon=True).start()
     if settings.workers > 1:
-        Multiprocess(config, target=server.run, sockets=[listening]).run()
+        Multiprocess(config, sockets=[listening]).run()
     else:
         server.run(sockets=[listening])
     if not server.started and settings.workers == 1:

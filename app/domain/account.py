@@ -417,7 +417,7 @@ def _differing_field(decided: DecidedRow, command: Command) -> str:
     if decided.amount != command.amount:
         return "amount"
     before, after = json.loads(decided.terms or "{}"), json.loads(command.terms or "{}")
-    return next(name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
+    return next((str(name) for name in sorted({*before, *after}) if before.get(name) != after.get(name)), "terms")
 
 
 def _recorded_refusal(decided: DecidedRow) -> StateRefusal:

@@ -167,9 +167,7 @@ class OwnerAudit:
                 due[lot.asset_type_id] = min(due.get(lot.asset_type_id, lot.expires_at), lot.expires_at)
         return held, due
 
-    def _check_wallets(
-        self, wallets: Sequence[WalletRow], held: dict[int, int], due: dict[int, datetime]
-    ) -> None:
+    def _check_wallets(self, wallets: Sequence[WalletRow], held: dict[int, int], due: dict[int, datetime]) -> None:
         for wallet in wallets:
             asset_type_id = wallet.asset_type_id
             name = f"wallet of account {wallet.owner_id} in asset type {asset_type_id}"
@@ -185,6 +183,6 @@ class OwnerAudit:
             raise AuditFailure(f"{self._name}: has entries in asset type {asset_type_id} and no wallet")
 
 
-def _expect(holds: bool, problem: str) -> None:  # noqa: FBT001 - reads as the sentence it is
+def _expect(holds: bool, problem: str) -> None:
     if not holds:
         raise AuditFailure(problem)

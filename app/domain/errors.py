@@ -156,7 +156,7 @@ class NotAllowed(WalletError):
 
 
 class Unauthorized(NotAllowed):
-    """{reason}"""
+    """{reason}."""
 
 
 class NotFound(WalletError):
@@ -231,8 +231,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The database did not confirm transaction {transaction_id}: retry with the same idempotency key to learn its
-    outcome."""
+    """Transaction {transaction_id} is not confirmed: retry with the same idempotency key to learn its outcome."""
 
 
 class ShuttingDown(Unavailable):

@@ -82,6 +82,7 @@ class Wallet:
         *,
         is_new: bool = False,
         due_lots: list[Lot] | None = None,
+        all_due_loaded: bool = True,
         next_expiry_at: datetime | None = None,
     ) -> None:
         self.asset_type_id = row.asset_type_id
@@ -91,6 +92,7 @@ class Wallet:
         self.is_new = is_new
         self.changed = False
         self.due_lots = due_lots or []
+        self.all_due_loaded = all_due_loaded
         self._free_lots: list[Lot] = []
         self._next_expiry_at = next_expiry_at
         self.lots_changed: list[Lot] = []
@@ -141,9 +143,10 @@ class Wallet:
         return expired
 
     def settled(self) -> None:
-        """Note that everything due has been booked: the next due moment is the next expiry."""
-        self.next_due_at = self._next_expiry_at
-        self.changed = True
+        """Note that what was loaded as due has been booked; when that was all, the next expiry is due next."""
+        if self.all_due_loaded:
+            self.next_due_at = self._next_expiry_at
+            self.changed = True
 
     def _take(self, lot: Lot, amount: int) -> Taken:
         if not lot.changed:

@@ -27,7 +27,7 @@ class XID8(UserDefinedType[int]):
 
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **_options: object) -> str:
         """Return the name of the type in SQL."""
         return "xid8"
 

@@ -183,9 +183,7 @@ def lot_row(columns: Any) -> LotRow:  # noqa: ANN401 - asyncpg's anonymous recor
 
 def _wallet(columns: Any) -> LoadedWallet:  # noqa: ANN401
     owner_id, asset_type_id, posted, held, next_due_at, next_expiry_at = columns
-    row = WalletRow(
-        owner_id=owner_id, asset_type_id=asset_type_id, posted=posted, held=held, next_due_at=next_due_at
-    )
+    row = WalletRow(owner_id=owner_id, asset_type_id=asset_type_id, posted=posted, held=held, next_due_at=next_due_at)
     return LoadedWallet(row=row, next_expiry_at=next_expiry_at)
 
 

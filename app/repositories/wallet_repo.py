@@ -60,9 +60,7 @@ async def write(connection: Connection, accounts: Sequence[Account]) -> None:
 
 async def write_lots(connection: Connection, accounts: Sequence[Account]) -> None:
     """Write the lots that were made or changed."""
-    changed = [
-        (account, lot) for account in accounts for each in account.wallets.values() for lot in each.lots_changed
-    ]
+    changed = [(account, lot) for account in accounts for each in account.wallets.values() for lot in each.lots_changed]
     await _insert_lots(connection, [pair for pair in changed if pair[1].is_new])
     await _update_lots(connection, [pair for pair in changed if not pair[1].is_new])
 
@@ -139,7 +137,10 @@ async def list_balances(connection: Connection, account_id: int, bucket: int) ->
     rows = await connection.fetch(LIST_BALANCES, account_id, bucket)
     return [
         Balance(
-            account_id=account_id, asset_type_id=row["asset_type_id"], posted=row["posted"] - row["due"], held=row["held"]
+            account_id=account_id,
+            asset_type_id=row["asset_type_id"],
+            posted=row["posted"] - row["due"],
+            held=row["held"],
         )
         for row in rows
     ]

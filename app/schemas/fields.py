@@ -12,9 +12,7 @@ USER_ID_BYTES_MAX = 255
 METADATA_BYTES_MAX = 4096
 INT64_MAX = 2**63 - 1
 
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class NumberText:
@@ -80,7 +78,9 @@ def _metadata_text(value: Any) -> str:  # noqa: ANN401 - whatever the JSON holds
     if not isinstance(value, dict):
         raise ValueError("must be an object")  # noqa: TRY004 - pydantic turns ValueError into a validation error
     for key, each in value.items():
-        if not isinstance(each, str | bool | int) or (isinstance(each, int) and not -INT64_MAX - 1 <= each <= INT64_MAX):
+        if not isinstance(each, str | bool | int) or (
+            isinstance(each, int) and not -INT64_MAX - 1 <= each <= INT64_MAX
+        ):
             raise ValueError("must be flat: each value a string, a boolean or a 64-bit integer")
         for text in (key, each):
             if isinstance(text, str) and any(unicodedata.category(character) == "Cs" for character in text):
@@ -123,7 +123,9 @@ IdempotencyKey = Annotated[
 UserId = Annotated[
     str,
     AfterValidator(check_user_id),
-    Field(min_length=1, max_length=USER_ID_BYTES_MAX, description="Your app's id of the user.", examples=["user_alice"]),
+    Field(
+        min_length=1, max_length=USER_ID_BYTES_MAX, description="Your app's id of the user.", examples=["user_alice"]
+    ),
 ]
 Reference = Annotated[
     str,

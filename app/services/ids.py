@@ -1,4 +1,4 @@
-"""New ids: UUIDv7, so that they sort by time, with the owner's bucket in the low ten bits, so that they can be routed."""
+"""New ids: UUIDv7, so that they sort by time, with the bucket in the low ten bits, so that they can be routed."""
 
 from uuid import UUID
 

@@ -58,7 +58,7 @@ async def post(connection: Connection, commands: Sequence[Command], directory: A
     await _load_free_lots(connection, accounts, commands, loaded.now)
     for account in accounts.values():
         account.settle(loaded.now, new_id)
-    incomplete = len(loaded.due_lots) >= DUE_LOTS_MAX
+    incomplete = any(not wallet.all_due_loaded for each in accounts.values() for wallet in each.wallets.values())
     answers = [] if incomplete else [_decide(each, accounts, loaded) for each in commands]
     await _append(connection, list(accounts.values()), loaded.now)
     opened = {name: account.id for name, account in accounts.items() if account.is_new and account.transactions}
@@ -75,9 +75,7 @@ async def _lock(connection: Connection, known: dict[str, int], directory: Accoun
     return rows
 
 
-async def _new_accounts(
-    connection: Connection, commands: Sequence[Command], known: dict[str, int]
-) -> list[AccountRow]:
+async def _new_accounts(connection: Connection, commands: Sequence[Command], known: dict[str, int]) -> list[AccountRow]:
     """Prepare accounts for the unknown users that a command opens. They are written only with a first transaction."""
     wanted = {
         each.external_user_id: each.bucket
@@ -120,9 +118,14 @@ def _accounts(rows: Sequence[AccountRow], new_rows: Sequence[AccountRow], loaded
         due_lots[lot.owner_id, lot.asset_type_id].append(Lot(lot, is_new=False))
     wallets: defaultdict[int, list[Wallet]] = defaultdict(list)
     for each in loaded.wallets:
-        key = (each.row.owner_id, each.row.asset_type_id)
+        due = due_lots.get((each.row.owner_id, each.row.asset_type_id), [])
         wallets[each.row.owner_id].append(
-            Wallet(each.row, due_lots=due_lots.get(key), next_expiry_at=each.next_expiry_at)
+            Wallet(
+                each.row,
+                due_lots=due,
+                all_due_loaded=len(due) < DUE_LOTS_MAX,
+                next_expiry_at=each.next_expiry_at,
+            )
         )
     decided: defaultdict[int, list[DecidedRow]] = defaultdict(list)
     for record in loaded.decided:
@@ -142,9 +145,9 @@ async def _load_free_lots(
     """Give every wallet that is spent from as many lots, in burn order, as its spends can need together."""
     needs: defaultdict[tuple[str, int], int] = defaultdict(int)
     for each in commands:
-        if isinstance(each, Spend) and (account := accounts.get(each.external_user_id)) is not None:
-            if each.asset_type_id in account.wallets:
-                needs[each.external_user_id, each.asset_type_id] += each.amount
+        account = accounts.get(each.external_user_id)
+        if isinstance(each, Spend) and account is not None and each.asset_type_id in account.wallets:
+            needs[each.external_user_id, each.asset_type_id] += each.amount
     lots_max = FREE_LOTS_FIRST
     while needs:
         loaded = await _free_lots(connection, accounts, list(needs), now, lots_max)
@@ -209,4 +212,3 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
 
 def _opening_order(account: Account) -> str:
     return account.external_user_id
-

@@ -98,7 +98,9 @@ class _Verification:
         return lots
 
 
-async def verify(database: Database, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None) -> Verdict:
+async def verify(
+    database: Database, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Verdict:
     """Recompute every chain, sum and projection; `on_progress` is told how many accounts are done, of how many.
 
     Raises:

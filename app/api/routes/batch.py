@@ -32,9 +32,7 @@ async def execute_batch(services: GivenServices, actor: Actor, body: BatchReques
     read = [await _read(services, each, actor) for each in body.operations]
     commands = [each for each in read if not isinstance(each, dict)]
     answers = iter(await services.wallets.execute_all([command for command, _ in commands]))
-    return BatchResponse(
-        results=[each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read]
-    )
+    return BatchResponse(results=[each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read])
 
 
 async def _read(services: Services, operation: Any, actor: str) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401

@@ -69,9 +69,7 @@ async def spend(
     """
     asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
     key = one_key(key, body.idempotency_key)
-    return await _executed(
-        services, build_spend(body, user=user, asset=asset, key=key, actor=actor), asset, response
-    )
+    return await _executed(services, build_spend(body, user=user, asset=asset, key=key, actor=actor), asset, response)
 
 
 OPENED: dict[int | str, dict[str, Any]] = {201: {"description": "Opened", "model": AccountResponse}}
@@ -91,9 +89,7 @@ async def open_account(
     return account_answer(account, assets)
 
 
-async def _executed(
-    services: Services, command: Command, asset: AssetType, response: Response
-) -> TransactionResponse:
+async def _executed(services: Services, command: Command, asset: AssetType, response: Response) -> TransactionResponse:
     receipt = await services.wallets.execute(command)
     if receipt.replayed:
         response.headers["Idempotent-Replayed"] = "true"

@@ -1,0 +1,62 @@
+# Everything that is done with this project, from a clean clone, with nothing installed but Python 3.11+, git and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+TESTS  ?= tests
+WORKERS_FOR_TESTS ?= auto
+
+export LOG_FORMAT ?= console
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format migrate seed verify bench-quick schema openapi lock clean
+
+help:  ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY)  ## Install everything into .venv
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(READY)  ## Serve on port 8000, with a PostgreSQL of its own unless DATABASE_URL is set
+	@exec $(BIN)/wallet serve
+
+test: $(READY)  ## Run the tests on a PostgreSQL of their own (POSTGRES_BINARIES=… for another one)
+	@$(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) $(TESTS)
+
+check: $(READY)  ## Everything that must hold: format, lint, types, layers, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 12
+	@$(MAKE) --no-print-directory test
+
+format: $(READY)  ## Put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+migrate: $(READY)  ## Bring the database's tables up to date
+	@$(BIN)/wallet migrate
+
+seed: $(READY)  ## Put the seed data in, if it is not there
+	@$(BIN)/python -m scripts.seed
+
+verify: $(READY)  ## Recompute the whole ledger from its rows
+	@$(BIN)/wallet verify
+
+bench-quick: $(READY)  ## Compare with a straightforward implementation, two minutes (needs wrk)
+	@$(BIN)/python -m benchmarks.quick
+
+lock: $(READY)  ## Compile the lock files anew from pyproject.toml
+	@PYTHON=$(BIN)/python sh scripts/lock.sh
+
+clean:  ## Remove what was installed or built; .wallet, which holds data, stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,0 +1,81 @@
+"""Runs the load generator, wrk, and reads what it counted. An answer that is no success fails the benchmark."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("load.lua")
+BATCH_SIZE = 1_000
+TIMEOUT_SECONDS = 30
+ERRORS = ("status", "connect", "read", "write", "timeout")
+
+
+class BenchmarkError(Exception):
+    """The benchmark can't go on; the message is for the reader of the terminal."""
+
+
+class WrkMissing(BenchmarkError):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is sent (a kind that load.lua knows), over how many connections."""
+
+    kind: str
+    connections: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One round: operations a second (a batch is many), and the latency of requests in milliseconds."""
+
+    per_second: float
+    p50: float
+    p99: float
+
+
+def check_wrk() -> None:
+    """Find the load generator.
+
+    Raises:
+        WrkMissing: it is not installed.
+    """
+    if shutil.which("wrk") is None:
+        raise WrkMissing("wrk, the load generator, is not installed: apt-get install wrk (or brew install wrk)")
+
+
+def run(load: Load, port: int, *, users: int, seconds: int, seed: int, keys: bool) -> Measured:
+    """Send `load` for `seconds` and return what was measured. A `seed` may be used once: keys are made of it.
+
+    Raises:
+        BenchmarkError: a request failed, or an operation in a batch.
+    """
+    command = ["wrk", "--threads=1", f"--connections={load.connections}", f"--duration={seconds}s"]
+    command += [f"--timeout={TIMEOUT_SECONDS}s", f"--script={SCRIPT}", f"http://127.0.0.1:{port}", "--"]
+    command += [load.kind, str(users), str(seed), "keys" if keys else "no-keys"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("measured ")]
+    if ended.returncode != 0 or not lines:
+        raise BenchmarkError(f"wrk failed: {ended.stderr or ended.stdout}")
+    counted: dict[str, int] = json.loads(lines[0].removeprefix("measured "))
+    _check(load, counted, ended.stdout)
+    operations = counted["accepted"] if load.kind == "batch" else counted["requests"]
+    return Measured(
+        per_second=operations / (counted["microseconds"] / 1e6),
+        p50=counted["p50"] / 1e3,
+        p99=counted["p99"] / 1e3,
+    )
+
+
+def _check(load: Load, counted: dict[str, int], output: str) -> None:
+    failed = {name: counted[name] for name in ERRORS if counted[name]}
+    if failed or not counted["requests"]:
+        raise BenchmarkError(f"{load.kind}: of {counted['requests']} requests these failed: {failed}")
+    if load.kind == "batch" and counted["accepted"] != counted["requests"] * BATCH_SIZE:
+        refused = next((line for line in output.splitlines() if line.startswith("refused ")), "")
+        raise BenchmarkError(
+            f"batch: {counted['accepted']} operations of {counted['requests']} batches were accepted; {refused}"
+        )
