@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.config import Settings
 from app.database import Database, create_database
 from app.embedded_postgres import EmbeddedPostgres
+from app.logs import configure_logs
 from app.main import create_app
 from app.migration import migrate
 from app.services.seed_service import seed
@@ -38,6 +39,7 @@ _server_url = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    configure_logs(Settings())
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
         config.stash[_server_url] = workerinput["postgres_url"]

@@ -1,13 +1,13 @@
 """The hash chain over an owner's transactions: canonical bytes, and the link from one to the next.
 
-The layout is fixed and documented in docs/chain.md; tests/domain/chain_vectors.json pins it. Big-endian throughout;
-a text or an optional is preceded by its length or presence, so no two transactions have the same bytes.
+The layout is fixed and documented in docs/chain.md; tests/domain/chain_vectors.json pins it. Every member has a fixed
+place, a presence flag or a length before it, so no two transactions have the same bytes.
 """
 
 import hashlib
 import struct
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from functools import lru_cache
 
 from app.domain.records import EntryRecord, LotKind, LotRow, Outcome, TransactionRecord, TransactionType
 
@@ -19,13 +19,13 @@ TYPE_CODES: dict[TransactionType, int] = {each: code for code, each in enumerate
 OUTCOME_CODES: dict[Outcome, int] = {Outcome.POSTED: 1, Outcome.REFUSED: 2}
 KIND_CODES: dict[LotKind, int] = {LotKind.PAID: 1, LotKind.PROMO: 2}
 
-_HEADER = struct.Struct(">BqqH16sBBqq")
-_ENTRY = struct.Struct(">hqi16sq")
-_LOT = struct.Struct(">16siBhqq")
+_HEADER = struct.Struct(">BHqqH16sBBqqiq16s16s32s32s")
+_ENTRY = struct.Struct(">hqi16sq?q")
+_LOT = struct.Struct(">16siBhq?q")
 _LENGTH = struct.Struct(">i")
-_INT64 = struct.Struct(">q")
 _ABSENT = _LENGTH.pack(-1)
 _NO_ID = bytes(16)
+_NO_DIGEST = bytes(32)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -37,38 +37,46 @@ def next_hash(previous: bytes, transaction: TransactionRecord) -> bytes:
 
 def canonical_bytes(transaction: TransactionRecord) -> bytes:
     """Return the bytes that the chain covers: everything that was decided."""
-    note = transaction.note
+    t, note = transaction, transaction.note
+    header = _HEADER.pack(
+        LAYOUT_VERSION,
+        (t.asset_type_id is not None)
+        | (t.amount is not None) << 1
+        | (t.parent_id is not None) << 2
+        | (t.group_id is not None) << 3
+        | (t.fingerprint is not None) << 4
+        | (note is not None) << 5,
+        t.owner_id,
+        t.seq,
+        t.bucket,
+        t.id.bytes,
+        TYPE_CODES[t.type],
+        OUTCOME_CODES[t.outcome],
+        microseconds(t.created_at),
+        microseconds(t.effective_at),
+        t.asset_type_id or 0,
+        t.amount or 0,
+        _NO_ID if t.parent_id is None else t.parent_id.bytes,
+        _NO_ID if t.group_id is None else t.group_id.bytes,
+        t.fingerprint or _NO_DIGEST,
+        _NO_DIGEST if note is None else note.digest,
+    )
     return b"".join(
         (
-            _HEADER.pack(
-                LAYOUT_VERSION,
-                transaction.owner_id,
-                transaction.seq,
-                transaction.bucket,
-                transaction.id.bytes,
-                TYPE_CODES[transaction.type],
-                OUTCOME_CODES[transaction.outcome],
-                microseconds(transaction.created_at),
-                microseconds(transaction.effective_at),
-            ),
-            _optional_int(transaction.asset_type_id),
-            _optional_int(transaction.amount),
-            _optional_id(transaction.parent_id),
-            _optional_id(transaction.group_id),
-            _text(transaction.idempotency_key),
-            _bytes(transaction.fingerprint),
-            _text(transaction.actor),
-            _text(transaction.terms),
-            _text(transaction.facts),
-            _bytes(None if note is None else note.digest),
-            _LENGTH.pack(len(transaction.entries)),
-            *(_entry(each) for each in transaction.entries),
-            _LENGTH.pack(len(transaction.lots)),
-            *(_lot(each) for each in transaction.lots),
+            header,
+            _text(t.idempotency_key),
+            _text(t.actor),
+            _text(t.terms),
+            _text(t.facts),
+            _LENGTH.pack(len(t.entries)),
+            *map(_entry, t.entries),
+            _LENGTH.pack(len(t.lots)),
+            *map(_lot, t.lots),
         )
     )
 
 
+@lru_cache(maxsize=256)  # all transactions of a unit of work have the same moment
 def microseconds(moment: datetime) -> int:
     """Return the microseconds from 1970-01-01T00:00:00Z to `moment`, exactly."""
     return (moment - _EPOCH) // _MICROSECOND
@@ -86,7 +94,9 @@ def _entry(entry: EntryRecord) -> bytes:
         entry.asset_type_id,
         _NO_ID if entry.lot_id is None else entry.lot_id.bytes,
         entry.amount,
-    ) + _optional_int(entry.balance_after)
+        entry.balance_after is not None,
+        entry.balance_after or 0,
+    )
 
 
 def _lot(lot: LotRow) -> bytes:
@@ -96,21 +106,13 @@ def _lot(lot: LotRow) -> bytes:
         KIND_CODES[lot.kind],
         lot.priority,
         lot.granted,
-        -1 if lot.expires_at is None else microseconds(lot.expires_at),
+        lot.expires_at is not None,
+        0 if lot.expires_at is None else microseconds(lot.expires_at),
     )
 
 
-def _bytes(value: bytes | None) -> bytes:
-    return _ABSENT if value is None else _LENGTH.pack(len(value)) + value
-
-
 def _text(value: str | None) -> bytes:
-    return _bytes(None if value is None else value.encode())
-
-
-def _optional_int(value: int | None) -> bytes:
-    return b"\0" if value is None else b"\1" + _INT64.pack(value)
-
-
-def _optional_id(value: UUID | None) -> bytes:
-    return b"\0" if value is None else b"\1" + value.bytes
+    if value is None:
+        return _ABSENT
+    encoded = value.encode()
+    return _LENGTH.pack(len(encoded)) + encoded

@@ -1,0 +1,126 @@
+"""Group commit: no timer, no waiting for company, bounded, and nothing answered `busy` ever runs."""
+
+import asyncio
+
+import pytest
+
+from app.domain.errors import Busy, ShuttingDown
+from app.services.coalescer import Coalescer, StillAtWork
+
+
+class Work:
+    """Runs groups one by one, each when it is let go."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def run(self, items: list[int]) -> list[int]:
+        self.groups.append(items)
+        self.begun.set()
+        await self.gate.wait()
+        return [item * 10 for item in items]
+
+
+def coalescer(work: Work, *, group_max: int = 100, queue_max: int = 100, deadline: float = 5) -> Coalescer[int, int]:
+    return Coalescer(work.run, group_max=group_max, queue_max=queue_max, deadline_seconds=deadline)
+
+
+async def test_a_lone_item_runs_at_once_and_what_comes_meanwhile_forms_the_next_group() -> None:
+    work = Work()
+    lane = coalescer(work)
+    first = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    others = [asyncio.create_task(lane.submit([number])) for number in (2, 3, 4)]
+    await asyncio.sleep(0)
+    assert work.groups == [[1]]
+    work.gate.set()
+    assert await first == [10]
+    assert [await each for each in others] == [[20], [30], [40]]
+    assert work.groups == [[1], [2, 3, 4]]
+
+
+async def test_a_group_has_a_limit_and_a_submission_stays_whole() -> None:
+    work = Work()
+    lane = coalescer(work, group_max=3)
+    tasks = [asyncio.create_task(lane.submit(items)) for items in ([1], [2, 3], [4, 5], [6])]
+    await work.begun.wait()
+    work.gate.set()
+    assert [await each for each in tasks] == [[10], [20, 30], [40, 50], [60]]
+    assert work.groups == [[1, 2, 3], [4, 5, 6]]
+
+
+async def test_beyond_the_queue_the_answer_is_busy_at_once() -> None:
+    work = Work()
+    lane = coalescer(work, queue_max=2)
+    running = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    waiting = asyncio.create_task(lane.submit([2, 3]))
+    await asyncio.sleep(0)
+    with pytest.raises(Busy):
+        await lane.submit([4])
+    work.gate.set()
+    await asyncio.gather(running, waiting)
+    assert work.groups == [[1], [2, 3]]
+
+
+async def test_what_was_not_begun_by_its_deadline_is_busy_and_never_runs() -> None:
+    work = Work()
+    lane = coalescer(work, deadline=0.05)
+    running = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    with pytest.raises(Busy):
+        await lane.submit([2])
+    with pytest.raises(StillAtWork):
+        await running
+    work.gate.set()
+    await lane.close()
+    assert work.groups == [[1]]
+
+
+async def test_a_caller_that_hangs_up_cancels_nothing() -> None:
+    work = Work()
+    lane = coalescer(work)
+    running = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    waiting = asyncio.create_task(lane.submit([2]))
+    await asyncio.sleep(0)
+    running.cancel()
+    waiting.cancel()
+    await asyncio.gather(running, waiting, return_exceptions=True)
+    work.gate.set()
+    await lane.close()
+    assert work.groups == [[1], [2]]
+
+
+async def test_what_a_group_raises_reaches_each_of_its_callers_and_the_next_group_runs() -> None:
+    calls = 0
+
+    async def fail_once(items: list[int]) -> list[int]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise OSError("gone")
+        return items
+
+    lane: Coalescer[int, int] = Coalescer(fail_once, group_max=10, queue_max=10, deadline_seconds=5)
+    tasks = [asyncio.create_task(lane.submit([number])) for number in (1, 2)]
+    assert [type(each) for each in await asyncio.gather(*tasks, return_exceptions=True)] == [OSError, OSError]
+    assert await lane.submit([3]) == [3]
+
+
+async def test_closing_takes_nothing_new_and_finishes_what_was_taken() -> None:
+    work = Work()
+    lane = coalescer(work)
+    running = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    waiting = asyncio.create_task(lane.submit([2]))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(lane.close())
+    await asyncio.sleep(0)
+    with pytest.raises(ShuttingDown):
+        await lane.submit([3])
+    work.gate.set()
+    await closing
+    assert [await running, await waiting] == [[10], [20]]
