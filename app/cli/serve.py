@@ -45,7 +45,8 @@ def serve(settings: Settings) -> None:
         ConfigurationError: a setting is wrong, the port is taken, or the database can't be used.
     """
     listening = _listen(settings)
-    signal.signal(signal.SIGTERM, _exit)  # uvicorn sends itself the signal again when it has drained
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _exit)  # uvicorn sends itself the signal again when it has drained
     if settings.database_url is not None:
         _run(settings, listening, data="DATABASE_URL")
         return
