@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         description="`transaction` when DATABASE_URL is a pooler in transaction mode (pgbouncer); else `none`.",
     )
     database_pool_size: int = Field(
-        default=10, ge=4, le=200, description="Connections to PostgreSQL that each worker process keeps at most."
+        default=10, ge=8, le=200, description="Connections to PostgreSQL that each worker process keeps at most."
     )
     wallet_home: Path = Field(
         default=Path(".wallet"), description="The folder of the PostgreSQL that `wallet serve` starts by itself."

@@ -6,14 +6,15 @@ there than through `text()`.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -25,8 +26,12 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 4.0
 POOL_TIMEOUT_SECONDS = 4.0
-LOCK_TIMEOUT_MS = 500
-STATEMENT_TIMEOUT_MS = 10_000
+WORK_SECONDS = 4.0
+"""How long the statements of a unit of work may take together."""
+
+COMMIT_SECONDS = 4.0
+ROLLBACK_SECONDS = 1.0
+LOCK_TIMEOUT_MS = 250
 ATTEMPTS = 5
 
 # Every statement of a unit is index probes by construction: planned once for any number of keys, and with the plans
@@ -41,19 +46,29 @@ BEGIN = "; ".join(
         "SET LOCAL enable_mergejoin = off",
         "SET LOCAL jit = off",
         f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}",
-        f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}",
+        f"SET LOCAL statement_timeout = {round(WORK_SECONDS * 1000)}",
     )
 )
 
-_RETRIED = {"40001", "40P01", "55P03", "23505"}
-"""Serialization failure, deadlock, lock not available, unique violation: somebody else was quicker. Do it again."""
+_RETRIED = {"40001", "40P01", "23505"}
+"""Serialization failure, deadlock, unique violation: somebody else was quicker. Do it again."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_SUCCESS_WITH_WARNING = "01000"
 
 _UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
 """SQLSTATE classes: connection, resources (disk full), operator intervention (shutdown), system error."""
 
+_ROLLED_BACK_CLASSES = ("23", "40")
+"""SQLSTATE classes that a COMMIT fails with when the unit is certainly not in force."""
+
 
 class CommitUnconfirmed(Exception):
-    """The connection was lost between sending COMMIT and its answer: the unit may or may not be in force."""
+    """COMMIT was sent, and no answer says that it is in force and safe: the unit may be in force or not."""
+
+
+class LockHeld(Exception):
+    """Somebody else held a lock for longer than a unit of work waits. Nothing was changed."""
 
 
 class StaleUnit(Exception):
@@ -82,6 +97,7 @@ class Database:
             pool_timeout=POOL_TIMEOUT_SECONDS,
             connect_args=connect_args,
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -94,6 +110,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: nothing was changed.
+            LockHeld: nothing was changed.
             CommitUnconfirmed: it is not known whether anything was changed.
         """
         for attempt in range(1, ATTEMPTS + 1):
@@ -103,6 +120,8 @@ class Database:
                 if attempt == ATTEMPTS:
                     raise DatabaseUnavailable from None
             except asyncpg.PostgresError as error:
+                if error.sqlstate == _LOCK_NOT_AVAILABLE:
+                    raise LockHeld from error
                 if attempt == ATTEMPTS or error.sqlstate not in _RETRIED:
                     raise
             await asyncio.sleep(random.uniform(0, 0.01 * attempt))  # noqa: S311 - jitter, not a secret
@@ -111,9 +130,10 @@ class Database:
     async def _run_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self.connect() as connection:
             driver = await driver_connection(connection)
-            await driver.execute(BEGIN)
             try:
-                result = await work(driver)
+                with _terminated_after(WORK_SECONDS, driver):
+                    await driver.execute(BEGIN)
+                    result = await work(driver)
             except BaseException:
                 await self._roll_back(driver)
                 raise
@@ -122,17 +142,39 @@ class Database:
 
     @staticmethod
     async def _commit(driver: Connection) -> None:
+        """Commit, and return only when the unit is in force and as safe as the server was told to make it.
+
+        Never with the driver's own time-out and never cancelled: asyncpg would answer either with a cancel request, and
+        a wait for a synchronous standby that is cancelled ends in a success with nothing but a warning.
+        """
+        warnings: list[str] = []
+        listener = partial(_note_warning, warnings)
+        driver.add_log_listener(listener)
         try:
-            await asyncio.shield(driver.execute("COMMIT"))
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+            with _terminated_after(COMMIT_SECONDS, driver):
+                await asyncio.shield(driver.execute("COMMIT"))
+            await asyncio.sleep(0)  # the driver calls listeners in the loop's next turn
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "").startswith(_ROLLED_BACK_CLASSES):
+                raise
+            driver.terminate()
             raise CommitUnconfirmed from error
+        except BaseException as error:
+            driver.terminate()
+            raise CommitUnconfirmed from error
+        finally:
+            if not driver.is_closed():
+                driver.remove_log_listener(listener)
+        if _SUCCESS_WITH_WARNING in warnings:
+            raise CommitUnconfirmed
 
     @staticmethod
     async def _roll_back(driver: Connection) -> None:
         if driver.is_closed():
             return
         try:
-            await driver.execute("ROLLBACK")
+            with _terminated_after(ROLLBACK_SECONDS, driver):
+                await driver.execute("ROLLBACK")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             driver.terminate()
 
@@ -178,6 +220,26 @@ class Database:
             raise
 
 
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Keep the pool from lending a connection whose other end has gone; all older ones are dropped with it."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+
+
+@contextmanager
+def _terminated_after(seconds: float, driver: Connection) -> Iterator[None]:
+    """Cut the connection when what runs on it takes longer: the only end that sends the server nothing."""
+    watchdog = asyncio.get_running_loop().call_later(seconds, driver.terminate)
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+
+
+def _note_warning(warnings: list[str], _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+    warnings.append(str(message.sqlstate))
+
+
 async def create_database(server_url: str, name: str) -> None:
     """Make the database `name` on a server, unless it is there."""
     engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
@@ -202,4 +264,6 @@ def is_unavailable(error: BaseException) -> bool:
         return error.connection_invalidated or (cause is not None and is_unavailable(cause))
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_UNAVAILABLE_CLASSES) and error.sqlstate != "57014"
+    if isinstance(error, ValueError):  # asyncpg's DataError is an InterfaceError too, and our own mistake
+        return False
     return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError | PoolTimeout)

@@ -120,7 +120,7 @@ async def seeded_url(server_url: str) -> AsyncIterator[str]:
     """A migrated database with the seed, verified when the test is over."""
     async with _clone(server_url, SEEDED_TEMPLATE) as url:
         yield url
-        database = Database(url, pool_size=4)
+        database = Database(url, pool_size=8)
         try:
             assert (await verify(database)).problem is None
         finally:

@@ -74,7 +74,12 @@ class Account:
         self.wallets = {wallet.asset_type_id: wallet for wallet in wallets}
         self.transactions: list[tuple[TransactionRecord, bytes]] = []
         """What this unit of work decided, each with its hash."""
-        self._decided = {each.idempotency_key: each for each in decided}
+        self._decided: dict[str, DecidedRow] = {}
+        self._decided_ids: dict[UUID, DecidedRow] = {}
+        for each in decided:
+            self._decided_ids[each.transaction_id] = each
+            if each.idempotency_key is not None:
+                self._decided[each.idempotency_key] = each
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -117,6 +122,8 @@ class Account:
             StateRefusal: refused on the state. Under a key it is recorded, and replays as the same refusal.
         """
         now = max(now, self.last_at)
+        if (decided := self._decided_ids.get(command.transaction_id)) is not None:
+            return self._answer(decided, replayed=False)  # this very command, whose outcome had been lost
         if command.idempotency_key is not None and (decided := self._decided.get(command.idempotency_key)):
             return self._replay(decided, command)
         try:
@@ -242,8 +249,11 @@ class Account:
     def _replay(self, decided: DecidedRow, command: Command) -> Receipt:
         if command.fingerprint() != decided.fingerprint:
             raise IdempotencyMismatch(field=_differing_field(decided, command))
+        return self._answer(decided, replayed=True)
+
+    def _answer(self, decided: DecidedRow, *, replayed: bool) -> Receipt:
         if decided.outcome is Outcome.REFUSED:
-            raise _recorded_refusal(decided)
+            raise _recorded_refusal(decided, replayed=replayed)
         if decided.balance_after is None:
             raise LedgerCorrupt(problem=f"transaction {decided.transaction_id} is posted and has no entry")
         return Receipt(
@@ -255,7 +265,7 @@ class Account:
             balance_after=decided.balance_after,
             balance=self._balance(self.wallets[decided.asset_type_id]),
             lots=decided.lots,
-            replayed=True,
+            replayed=replayed,
         )
 
     def _remember(
@@ -420,11 +430,15 @@ def _differing_field(decided: DecidedRow, command: Command) -> str:
     return next((str(name) for name in sorted({*before, *after}) if before.get(name) != after.get(name)), "terms")
 
 
-def _recorded_refusal(decided: DecidedRow) -> StateRefusal:
+def _recorded_refusal(decided: DecidedRow, *, replayed: bool) -> StateRefusal:
     facts: dict[str, Fact] = json.loads(decided.facts or "{}")
     kind = ERRORS_BY_CODE.get(str(facts.pop("code", "")))
     if kind is None or not issubclass(kind, StateRefusal):
         raise LedgerCorrupt(problem=f"transaction {decided.transaction_id} is refused and says no known reason")
     refusal = kind(**facts)
-    refusal.transaction_id, refusal.decided_at, refusal.replayed = decided.transaction_id, decided.created_at, True
+    refusal.transaction_id, refusal.decided_at, refusal.replayed = (
+        decided.transaction_id,
+        decided.created_at,
+        replayed,
+    )
     return refusal

@@ -155,17 +155,17 @@ class LotUse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecidedRow:
-    """What became of an idempotency key: enough to answer a replay and to name what differs."""
+    """What became of a command: enough to answer a replay of its key and to name what differs."""
 
     owner_id: int
-    idempotency_key: str
+    idempotency_key: str | None
     transaction_id: UUID
     seq: int
     type: TransactionType
     outcome: Outcome
     asset_type_id: int
     amount: int
-    fingerprint: bytes
+    fingerprint: bytes | None
     terms: str | None
     facts: str | None
     created_at: datetime

@@ -12,6 +12,7 @@ from app.repositories.statements import rows_of, statement
 
 FIND_ACCOUNTS = statement("find_accounts")
 LOCK_ACCOUNTS = statement("lock_accounts")
+LOCK_FREE_ACCOUNTS = statement("lock_free_accounts")
 TAKE_ACCOUNT_NUMBERS = statement("take_account_numbers")
 INSERT_ACCOUNTS = statement("insert_accounts")
 UPDATE_ACCOUNTS = statement("update_accounts")
@@ -35,11 +36,18 @@ async def find_ids(connection: Connection, users: Sequence[tuple[str, int]]) -> 
     return {row["external_user_id"]: row["id"] for row in rows}
 
 
-async def lock(connection: Connection, ids_and_buckets: Sequence[tuple[int, int]]) -> list[AccountRow]:
-    """Lock these accounts in ascending order of their ids and return them as they are under the lock."""
+async def lock(
+    connection: Connection, ids_and_buckets: Sequence[tuple[int, int]], *, skip_locked: bool = False
+) -> list[AccountRow]:
+    """Lock these accounts in ascending order of their ids and return them as they are under the lock.
+
+    With `skip_locked` those that somebody else has locked are left out instead of waited for.
+    """
     ordered = sorted(ids_and_buckets)
     rows = await connection.fetch(
-        LOCK_ACCOUNTS, [account_id for account_id, _ in ordered], [bucket for _, bucket in ordered]
+        LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS,
+        [account_id for account_id, _ in ordered],
+        [bucket for _, bucket in ordered],
     )
     return [
         AccountRow(

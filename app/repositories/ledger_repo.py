@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from app.database import Connection
 from app.domain.account import Account
@@ -50,10 +51,14 @@ async def load(
     connection: Connection,
     owners: Sequence[AccountRow],
     keys: Sequence[tuple[int, int, str]],
+    transaction_ids: Sequence[tuple[UUID, int]],
     asset_type_ids: Sequence[int],
     due_lots_max: int,
 ) -> Loaded:
-    """Load the wallets of `owners`, what is due in them, and what became of `keys` (owner, bucket, key)."""
+    """Load the wallets of `owners`, what is due in them, and what became of keys and ids.
+
+    `keys` are (owner, bucket, key), `transaction_ids` (id, bucket).
+    """
     row = await connection.fetchrow(
         LOAD_OWNERS,
         [each.id for each in owners],
@@ -64,6 +69,8 @@ async def load(
         [key for _, _, key in keys],
         asset_type_ids,
         due_lots_max,
+        [transaction_id for transaction_id, _ in transaction_ids],
+        [bucket for _, bucket in transaction_ids],
     )
     if row is None:
         raise AssertionError("a SELECT without FROM has one row")

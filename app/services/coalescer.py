@@ -6,7 +6,7 @@ a group that is already at work, so a read never gets an answer from before it w
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from app.domain.errors import Busy, ShuttingDown, WalletError
@@ -15,31 +15,47 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class StillAtWork(Exception):
-    """The deadline passed while the items were at work: what became of them is not known yet."""
+class StillAtWork(WalletError):
+    """The deadline passed while the item was at work: what becomes of it is not known yet."""
 
 
-class Submission(Generic[Item, Answer]):
-    """Items that one caller handed in together, and the future of their answers, in the same order."""
+class Ticket(Generic[Item, Answer]):
+    """An item on its way, and the future of its answer.
 
-    __slots__ = ("begun", "future", "items")
+    Until it is begun its caller may withdraw it; then it never runs. A caller that hangs up withdraws nothing.
+    """
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        self.items = items
+    __slots__ = ("begun", "future", "item", "withdrawn")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
         self.begun = False
-        self.future: asyncio.Future[list[Answer | WalletError]] = asyncio.get_running_loop().create_future()
+        self.withdrawn = False
+        self.future: asyncio.Future[Answer | WalletError] = asyncio.get_running_loop().create_future()
+
+    def answer(self, answer: Answer | WalletError) -> None:
+        """Give the caller its answer, if it still waits."""
+        if not self.future.done():
+            self.future.set_result(answer)
+
+    def overdue(self) -> WalletError:
+        """Withdraw what was not begun; return what the caller is told."""
+        if self.begun:
+            return StillAtWork()
+        self.withdrawn = True
+        return Busy()
 
 
 class Coalescer(Generic[Item, Answer]):
-    """Runs items in groups, one group at a time.
+    """Runs tickets in groups, one group at a time.
 
-    `run` answers a group in order; what it raises is raised to every caller of the group. Every item of a submission
-    is in the same group.
+    `run` answers the tickets of a group, or keeps some to answer or put back later. What it raises is the answer of
+    every ticket of the group that has none.
     """
 
     def __init__(
         self,
-        run: Callable[[list[Item]], Awaitable[Sequence[Answer | WalletError]]],
+        run: Callable[[list[Ticket[Item, Answer]]], Awaitable[None]],
         *,
         group_max: int,
         queue_max: int,
@@ -49,80 +65,78 @@ class Coalescer(Generic[Item, Answer]):
         self._group_max = group_max
         self._queue_max = queue_max
         self._deadline_seconds = deadline_seconds
-        self._queue: deque[Submission[Item, Answer]] = deque()
-        self._queued = 0
+        self._queue: deque[Ticket[Item, Answer]] = deque()
         self._closed = False
         self._worker: asyncio.Task[None] | None = None
 
-    async def submit(self, items: Sequence[Item]) -> list[Answer | WalletError]:
-        """Run `items` in the next group and return their answers.
+    @property
+    def full(self) -> bool:
+        """Whether the next item would be refused."""
+        return len(self._queue) >= self._queue_max
 
-        Raises:
-            Busy: the queue is full, or the deadline passed before they were begun; they will not run.
-            StillAtWork: the deadline passed while they were at work.
-            ShuttingDown: no more work is taken.
+    async def submit(self, items: Sequence[Item]) -> list[Answer | WalletError]:
+        """Run `items`, in order, in the next groups and return their answers.
+
+        Among the answers: `Busy` when the queue is full or the deadline passed before the item was begun (it will not
+        run), `StillAtWork` when it passed while the item was at work, `ShuttingDown` when no more work is taken.
         """
         if self._closed:
-            raise ShuttingDown
-        if self._queued + len(items) > self._queue_max:
-            raise Busy
-        submission: Submission[Item, Answer] = Submission(items)
-        self._queue.append(submission)
-        self._queued += len(items)
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+            return [ShuttingDown() for _ in items]
+        if len(self._queue) + len(items) > self._queue_max:
+            return [Busy() for _ in items]
+        tickets = [Ticket[Item, Answer](item) for item in items]
+        self._queue.extend(tickets)
+        self._wake()
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await submission.future
+                return [await ticket.future for ticket in tickets]
         except TimeoutError:
-            if submission.begun:
-                raise StillAtWork from None
-            self._withdraw(submission)
-            raise Busy from None
+            return [
+                ticket.future.result() if ticket.future.done() and not ticket.future.cancelled() else ticket.overdue()
+                for ticket in tickets
+            ]
+
+    def put_back(self, tickets: Iterable[Ticket[Item, Answer]]) -> None:
+        """Queue tickets that `run` kept, before everything else, in their order."""
+        self._queue.extendleft(reversed(list(tickets)))
+        self._wake()
 
     async def close(self) -> None:
         """Take no more work, and return when all that was taken is done."""
         self._closed = True
-        if self._worker is not None:
+        while self._worker is not None:
             await self._worker
 
-    # A caller that hangs up cancels its future and nothing else: what it asked for still runs.
-
-    def _withdraw(self, submission: Submission[Item, Answer]) -> None:
-        self._queue.remove(submission)
-        self._queued -= len(submission.items)
+    def _wake(self) -> None:
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
         """Run groups until nothing is queued."""
         try:
-            while self._queue:
-                await self._run_group(self._next_group())
+            while group := self._next_group():
+                await self._run_group(group)
         finally:
             self._worker = None
 
-    def _next_group(self) -> list[Submission[Item, Answer]]:
-        group: list[Submission[Item, Answer]] = []
-        size = 0
-        while self._queue and (not group or size + len(self._queue[0].items) <= self._group_max):
-            submission = self._queue.popleft()
-            submission.begun = True
-            size += len(submission.items)
-            group.append(submission)
-        self._queued -= size
+    def _next_group(self) -> list[Ticket[Item, Answer]]:
+        group: list[Ticket[Item, Answer]] = []
+        while self._queue and len(group) < self._group_max:
+            ticket = self._queue.popleft()
+            if not ticket.withdrawn:
+                ticket.begun = True
+                group.append(ticket)
         return group
 
-    async def _run_group(self, group: list[Submission[Item, Answer]]) -> None:
-        items = [item for submission in group for item in submission.items]
+    async def _run_group(self, group: list[Ticket[Item, Answer]]) -> None:
         try:
-            answers = await self._run(items)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
-            for submission in group:
-                if not submission.future.done():
-                    submission.future.set_exception(error)
-            return
-        start = 0
-        for submission in group:
-            end = start + len(submission.items)
-            if not submission.future.done():
-                submission.future.set_result(list(answers[start:end]))
-            start = end
+            await self._run(group)
+        except WalletError as error:
+            for ticket in group:
+                ticket.answer(error)
+        except BaseException as error:
+            for ticket in group:
+                if not ticket.future.done():
+                    ticket.future.set_exception(error if isinstance(error, Exception) else Busy())
+            if not isinstance(error, Exception):
+                raise

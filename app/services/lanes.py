@@ -1,21 +1,22 @@
 """The lanes: everything that changes a wallet goes through one, in group commits.
 
-A bucket has one lane, so the commands of one user are decided in the order in which they came in.
+A bucket has one lane, so the commands of one user are decided in the order in which they came in. What can go wrong is
+told apart here: a lock that a stranger holds, a COMMIT whose answer was lost, a command that breaks its batch.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-import asyncpg
 import structlog
 
-from app.database import CommitUnconfirmed, Connection, Database
+from app.database import CommitUnconfirmed, Connection, Database, LockHeld
 from app.domain.commands import Command
 from app.domain.errors import Busy, InternalError, LedgerCorrupt, OutcomeUnknown, Unavailable, WalletError
 from app.domain.records import Receipt
 from app.services.account_directory import AccountDirectory
 from app.services.coalescer import Coalescer, StillAtWork
+from app.services.parking import CommandTicket, Parking
 from app.services.posting import Answer, Posted, post
 
 LANES = 2
@@ -24,6 +25,13 @@ LANES = 2
 BATCH_MAX = 1_000
 QUEUE_MAX = 8_000
 DEADLINE_SECONDS = 5.0
+LOCK_WAITERS = 3
+"""How many connections wait, outside the lanes, for locks that somebody else holds."""
+
+SETTLE_SECONDS = 5.0
+"""How long a lane tries to learn what became of a batch whose COMMIT was not answered."""
+
+SETTLE_PAUSE_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +40,8 @@ class Lanes:
     """The lanes of one database."""
 
     def __init__(self, database: Database, *, count: int = LANES) -> None:
-        self._database = database
-        self._directory = AccountDirectory()
-        self._lanes = [
-            Coalescer[Command, Answer](
-                self._run, group_max=BATCH_MAX, queue_max=QUEUE_MAX // count, deadline_seconds=DEADLINE_SECONDS
-            )
-            for _ in range(count)
-        ]
+        waiters = asyncio.Semaphore(LOCK_WAITERS)
+        self._lanes = [_Lane(database, waiters, queue_max=QUEUE_MAX // count) for _ in range(count)]
 
     async def execute(self, command: Command) -> Receipt:
         """Run one command and return its receipt, after the commit.
@@ -47,7 +49,7 @@ class Lanes:
         Raises:
             WalletError: it was refused, or could not be run.
         """
-        (answer,) = await self._submit(self._lane_of(command.bucket), [command])
+        (answer,) = await self._lane_of(command).execute([command])
         if isinstance(answer, WalletError):
             raise answer
         return answer
@@ -57,11 +59,11 @@ class Lanes:
 
         The commands of one user keep their order.
         """
-        positions: defaultdict[int, list[int]] = defaultdict(list)
+        positions: defaultdict[_Lane, list[int]] = defaultdict(list)
         for position, command in enumerate(commands):
-            positions[self._lane_of(command.bucket)].append(position)
+            positions[self._lane_of(command)].append(position)
         outcomes = await asyncio.gather(
-            *(self._submit(lane, [commands[each] for each in held]) for lane, held in positions.items())
+            *(lane.execute([commands[each] for each in held]) for lane, held in positions.items())
         )
         answers = {
             position: answer
@@ -74,41 +76,146 @@ class Lanes:
         """Take no more commands, and return when all that were taken are answered."""
         await asyncio.gather(*(lane.close() for lane in self._lanes))
 
-    def _lane_of(self, bucket: int) -> int:
+    def _lane_of(self, command: Command) -> "_Lane":
         """Return where a bucket's commands go. One placement today: with many, the placement comes in here."""
-        return bucket % len(self._lanes)
+        return self._lanes[command.bucket % len(self._lanes)]
 
-    async def _submit(self, lane: int, commands: Sequence[Command]) -> list[Answer]:
-        try:
-            return await self._lanes[lane].submit(commands)
-        except StillAtWork:
-            return [OutcomeUnknown(transaction_id=str(each.transaction_id)) for each in commands]
-        except WalletError as error:
-            return [error for _ in commands]
 
-    async def _run(self, commands: list[Command]) -> list[Answer]:
-        """Run one batch. One that fails for no passing reason is halved until the poisoned command stands alone."""
+class _Lane:
+    """One batch at a time, and what to do when it does not go through."""
+
+    def __init__(self, database: Database, waiters: asyncio.Semaphore, *, queue_max: int) -> None:
+        self._database = database
+        self._directory = AccountDirectory()
+        self._queue = Coalescer[Command, Receipt](
+            self._run, group_max=BATCH_MAX, queue_max=queue_max, deadline_seconds=DEADLINE_SECONDS
+        )
+        self._parking = Parking(database, self._queue.put_back, waiters)
+
+    async def execute(self, commands: Sequence[Command]) -> list[Answer]:
+        """Return the answers to `commands`, in order."""
+        answers = await self._queue.submit(commands)
+        return [
+            _outcome_unknown(command) if isinstance(answer, StillAtWork) else answer
+            for command, answer in zip(commands, answers, strict=True)
+        ]
+
+    async def close(self) -> None:
+        """Take no more commands, and return when all that were taken are answered."""
+        await self._queue.close()
+        while self._parking.occupied:
+            await self._parking.close()
+            await self._queue.close()
+
+    async def _run(self, group: list[CommandTicket]) -> None:
+        """Answer one batch, or park what somebody else holds."""
+        tickets = self._parking.divert(group)
+        if not tickets:
+            return
         try:
-            return await self._post(commands)
-        except CommitUnconfirmed:
-            return [OutcomeUnknown(transaction_id=str(each.transaction_id)) for each in commands]
-        except asyncpg.LockNotAvailableError:
-            return [Busy() for _ in commands]
+            self._answer(tickets, await self._post(tickets))
+        except LockHeld:
+            await self._run_around_locks(tickets)
         except Unavailable:
             raise
-        except Exception as error:
-            if len(commands) == 1:
-                log.exception("command_failed", transaction_id=str(commands[0].transaction_id))
-                return [error if isinstance(error, LedgerCorrupt) else InternalError()]
-            middle = len(commands) // 2
-            return [*await self._run(commands[:middle]), *await self._run(commands[middle:])]
+        except CommitUnconfirmed:
+            await self._settle(tickets)
+        except Exception:  # noqa: BLE001 - whatever one command does to its batch, the others go on
+            await self._isolate(tickets)
 
-    async def _post(self, commands: list[Command]) -> list[Answer]:
+    async def _run_around_locks(self, tickets: list[CommandTicket]) -> None:
+        """Run the batch without the owners whom somebody else has locked, and park those."""
+        try:
+            posted = await self._post(tickets, skip_locked=True)
+        except LockHeld as error:  # not an account's row: a table is locked, or another unit opens the same account
+            raise Busy from error
+        except Unavailable:
+            raise
+        except CommitUnconfirmed:
+            await self._settle(tickets)
+            return
+        except Exception:  # noqa: BLE001 - as in _run
+            await self._isolate(tickets)
+            return
+        self._answer(tickets, posted)
+        for user, account_id in posted.held.items():
+            self._parking.park(account_id, [each for each in tickets if each.item.external_user_id == user])
+
+    async def _settle(self, tickets: list[CommandTicket]) -> None:
+        """Learn, under the owners' locks, what became of a batch whose COMMIT was not answered; do what was not done.
+
+        The locks are what makes it safe: as long as the lost unit may still commit, it holds them.
+        """
+        give_up_at = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        while asyncio.get_running_loop().time() < give_up_at:
+            try:
+                self._answer(tickets, await self._post(tickets, look_up_ids=True))
+            except (LockHeld, Unavailable, CommitUnconfirmed):
+                await asyncio.sleep(SETTLE_PAUSE_SECONDS)
+            except Exception:
+                log.exception("settling_failed")
+                break
+            else:
+                return
+        for ticket in tickets:
+            ticket.answer(_outcome_unknown(ticket.item))
+
+    async def _isolate(self, tickets: list[CommandTicket]) -> None:
+        """Find the command that breaks its batch, and run the others.
+
+        The batch is halved. A first half that goes through is done, and the culprit is in the second; one that fails
+        has it, and the second half waits: so each halving costs one unit of work, and what waited one more.
+        """
+        suspects, rest = tickets, list[CommandTicket]()
+        while len(suspects) > 1:
+            half = len(suspects) // 2
+            first, second = suspects[:half], suspects[half:]
+            if await self._goes_through(first):
+                suspects = second
+            else:
+                suspects, rest = first, second + rest
+        await self._goes_through(suspects, is_culprit=True)
+        if rest:
+            await self._run(rest)
+
+    async def _goes_through(self, tickets: list[CommandTicket], *, is_culprit: bool = False) -> bool:
+        try:
+            self._answer(tickets, await self._post(tickets))
+        except CommitUnconfirmed:
+            await self._settle(tickets)
+        except LockHeld:
+            await self._run_around_locks(tickets)
+        except Unavailable as error:
+            for ticket in tickets:
+                ticket.answer(error)
+        except Exception as error:
+            if is_culprit:
+                command = tickets[0].item
+                log.exception("command_failed", transaction_id=str(command.transaction_id))
+                tickets[0].answer(error if isinstance(error, LedgerCorrupt) else InternalError())
+            return False
+        return True
+
+    async def _post(
+        self, tickets: list[CommandTicket], *, skip_locked: bool = False, look_up_ids: bool = False
+    ) -> Posted:
+        commands = [each.item for each in tickets]
+
         async def work(connection: Connection) -> Posted:
-            return await post(connection, commands, self._directory)
+            return await post(connection, commands, self._directory, skip_locked=skip_locked, look_up_ids=look_up_ids)
 
         while True:
             posted = await self._database.run(work)
             self._directory.remember(posted.opened)
             if not posted.incomplete:
-                return posted.answers
+                return posted
+
+    @staticmethod
+    def _answer(tickets: list[CommandTicket], posted: Posted) -> None:
+        for ticket, answer in zip(tickets, posted.answers, strict=True):
+            if answer is not None:
+                ticket.answer(answer)
+
+
+def _outcome_unknown(command: Command) -> OutcomeUnknown:
+    return OutcomeUnknown(transaction_id=str(command.transaction_id))

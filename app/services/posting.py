@@ -37,39 +37,62 @@ Answer = Receipt | WalletError
 
 @dataclass(slots=True)
 class Posted:
-    """What a unit of work came to. `incomplete`: it only booked what was due, and the commands must be run again."""
+    """What a unit of work came to.
 
-    answers: list[Answer] = field(default_factory=list)
+    `answers` has None for a command whose owner is `held` (user → account id) by somebody else. `incomplete`: only what
+    was due has been booked, and the commands must be run again. `opened` are the accounts that came into being.
+    """
+
+    answers: list[Answer | None] = field(default_factory=list)
     incomplete: bool = False
+    held: dict[str, int] = field(default_factory=dict)
     opened: dict[str, int] = field(default_factory=dict)
 
 
-async def post(connection: Connection, commands: Sequence[Command], directory: AccountDirectory) -> Posted:
+async def post(
+    connection: Connection,
+    commands: Sequence[Command],
+    directory: AccountDirectory,
+    *,
+    skip_locked: bool = False,
+    look_up_ids: bool = False,
+) -> Posted:
     """Decide `commands` in order and write what they came to, inside the unit of work that `connection` has begun.
+
+    With `skip_locked` nobody's lock is waited for. With `look_up_ids` commands that are in force already, because the
+    answer to an earlier COMMIT was lost, are answered and not repeated.
 
     Raises:
         StaleUnit: an account was renamed or opened by somebody else meanwhile: run the unit again.
     """
     known = await directory.find(connection, {each.external_user_id: each.bucket for each in commands})
-    rows = await _lock(connection, known, directory)
-    new_rows = await _new_accounts(connection, commands, known)
-    loaded = await _load(connection, rows, commands)
+    rows = await _lock(connection, known, directory, skip_locked=skip_locked)
+    locked = {row.external_user_id for row in rows}
+    held = {user: account_id for user, account_id in known.items() if user not in locked}
+    mine = [each for each in commands if each.external_user_id not in held]
+    new_rows = await _new_accounts(connection, mine, known)
+    loaded = await _load(connection, rows, mine, look_up_ids=look_up_ids)
     accounts = _accounts(rows, new_rows, loaded)
-    await _load_free_lots(connection, accounts, commands, loaded.now)
+    await _load_free_lots(connection, accounts, mine, loaded.now)
     for account in accounts.values():
         account.settle(loaded.now, new_id)
     incomplete = any(not wallet.all_due_loaded for each in accounts.values() for wallet in each.wallets.values())
-    answers = [] if incomplete else [_decide(each, accounts, loaded) for each in commands]
+    answers: list[Answer | None] = []
+    if not incomplete:
+        answers = [None if each.external_user_id in held else _decide(each, accounts, loaded) for each in commands]
     await _append(connection, list(accounts.values()), loaded.now)
     opened = {name: account.id for name, account in accounts.items() if account.is_new and account.transactions}
-    return Posted(answers=answers, incomplete=incomplete, opened=opened)
+    return Posted(answers=answers, incomplete=incomplete, held=held, opened=opened)
 
 
-async def _lock(connection: Connection, known: dict[str, int], directory: AccountDirectory) -> list[AccountRow]:
+async def _lock(
+    connection: Connection, known: dict[str, int], directory: AccountDirectory, *, skip_locked: bool
+) -> list[AccountRow]:
     if not known:
         return []
-    rows = await account_repo.lock(connection, [(each, bucket_of_account(each)) for each in known.values()])
-    if {row.external_user_id: row.id for row in rows} != known:
+    addresses = [(each, bucket_of_account(each)) for each in known.values()]
+    rows = await account_repo.lock(connection, addresses, skip_locked=skip_locked)
+    if any(known.get(row.external_user_id) != row.id for row in rows) or (not skip_locked and len(rows) < len(known)):
         directory.forget(known)
         raise StaleUnit
     return rows
@@ -100,7 +123,9 @@ async def _new_accounts(connection: Connection, commands: Sequence[Command], kno
     ]
 
 
-async def _load(connection: Connection, rows: Sequence[AccountRow], commands: Sequence[Command]) -> Loaded:
+async def _load(
+    connection: Connection, rows: Sequence[AccountRow], commands: Sequence[Command], *, look_up_ids: bool
+) -> Loaded:
     ids = {row.external_user_id: row.id for row in rows}
     keys = {
         (ids[each.external_user_id], each.bucket, each.idempotency_key)
@@ -108,7 +133,12 @@ async def _load(connection: Connection, rows: Sequence[AccountRow], commands: Se
         if each.idempotency_key is not None and each.external_user_id in ids
     }
     return await ledger_repo.load(
-        connection, rows, list(keys), list({each.asset_type_id for each in commands}), DUE_LOTS_MAX
+        connection,
+        rows,
+        list(keys),
+        [(each.transaction_id, each.bucket) for each in commands] if look_up_ids else [],
+        list({each.asset_type_id for each in commands}),
+        DUE_LOTS_MAX,
     )
 
 

@@ -9,7 +9,7 @@ from app.domain.placement import bucket_of
 from app.domain.records import Balance, Receipt
 from app.repositories import wallet_repo
 from app.repositories.wallet_repo import BalanceQuestion
-from app.services.coalescer import Coalescer, StillAtWork
+from app.services.coalescer import Coalescer, StillAtWork, Ticket
 from app.services.lanes import Lanes
 
 READ_GROUP_MAX = 1_000
@@ -54,10 +54,9 @@ class WalletService:
         question = BalanceQuestion(
             external_user_id=external_user_id, bucket=bucket_of(external_user_id), asset_type_id=asset_type_id
         )
-        try:
-            (balance,) = await self._reads.submit([question])
-        except StillAtWork:
-            raise DatabaseUnavailable from None
+        (balance,) = await self._reads.submit([question])
+        if isinstance(balance, StillAtWork):
+            raise DatabaseUnavailable
         if isinstance(balance, WalletError):
             raise balance
         if balance is None:
@@ -69,8 +68,11 @@ class WalletService:
         await self._lanes.close()
         await self._reads.close()
 
-    async def _read_balances(self, questions: list[BalanceQuestion]) -> list[Balance | None]:
+    async def _read_balances(self, tickets: list[Ticket[BalanceQuestion, Balance | None]]) -> None:
+        questions = [each.item for each in tickets]
+
         async def query(connection: Connection) -> list[Balance | None]:
             return await wallet_repo.read_balances(connection, questions)
 
-        return await self._database.read(query)
+        for ticket, balance in zip(tickets, await self._database.read(query), strict=True):
+            ticket.answer(balance)

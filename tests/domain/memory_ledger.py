@@ -121,7 +121,7 @@ class MemoryLedger:
                 outcome=each.outcome,
                 asset_type_id=each.asset_type_id or 0,
                 amount=each.amount or 0,
-                fingerprint=each.fingerprint or b"",
+                fingerprint=each.fingerprint,
                 terms=each.terms,
                 facts=each.facts,
                 created_at=each.created_at,
@@ -134,7 +134,6 @@ class MemoryLedger:
                 ),
             )
             for each, _ in self.transactions
-            if each.idempotency_key is not None
         ]
 
     def _keep(self, account: Account) -> None:

@@ -1,6 +1,6 @@
 """The engine against a naive model: a list of lots, sorted anew for each spend, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
@@ -154,7 +154,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         command, before = each
         if command.idempotency_key is None:
             return
-        (answer,) = self.ledger.unit([command], self.now)
+        (answer,) = self.ledger.unit([replace(command, transaction_id=fresh_id())], self.now)
         if isinstance(before, Receipt):
             assert isinstance(answer, Receipt)
             assert answer.replayed
@@ -169,6 +169,15 @@ class EngineAgainstModel(RuleBasedStateMachine):
         else:
             assert isinstance(answer, InsufficientFunds)
             assert answer.replayed
+
+    @rule(each=sent)
+    def run_the_very_same_command_after_its_answer_was_lost(self, each: tuple[Command, Receipt | Exception]) -> None:
+        command, before = each
+        if not isinstance(before, Receipt):
+            return
+        (answer,) = self.ledger.unit([command], self.now)
+        assert isinstance(answer, Receipt)
+        assert replace(answer, balance=before.balance) == before
 
     @rule(each=sent, more=AMOUNTS)
     def send_another_under_the_same_key(self, each: tuple[Command, Receipt | Exception], more: int) -> None:

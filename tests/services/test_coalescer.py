@@ -2,10 +2,8 @@
 
 import asyncio
 
-import pytest
-
 from app.domain.errors import Busy, ShuttingDown
-from app.services.coalescer import Coalescer, StillAtWork
+from app.services.coalescer import Coalescer, StillAtWork, Ticket
 
 
 class Work:
@@ -16,11 +14,12 @@ class Work:
         self.begun = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def run(self, items: list[int]) -> list[int]:
-        self.groups.append(items)
+    async def run(self, tickets: list[Ticket[int, int]]) -> None:
+        self.groups.append([ticket.item for ticket in tickets])
         self.begun.set()
         await self.gate.wait()
-        return [item * 10 for item in items]
+        for ticket in tickets:
+            ticket.answer(ticket.item * 10)
 
 
 def coalescer(work: Work, *, group_max: int = 100, queue_max: int = 100, deadline: float = 5) -> Coalescer[int, int]:
@@ -41,7 +40,7 @@ async def test_a_lone_item_runs_at_once_and_what_comes_meanwhile_forms_the_next_
     assert work.groups == [[1], [2, 3, 4]]
 
 
-async def test_a_group_has_a_limit_and_a_submission_stays_whole() -> None:
+async def test_a_group_has_a_limit_and_answers_come_in_order() -> None:
     work = Work()
     lane = coalescer(work, group_max=3)
     tasks = [asyncio.create_task(lane.submit(items)) for items in ([1], [2, 3], [4, 5], [6])]
@@ -58,8 +57,7 @@ async def test_beyond_the_queue_the_answer_is_busy_at_once() -> None:
     await work.begun.wait()
     waiting = asyncio.create_task(lane.submit([2, 3]))
     await asyncio.sleep(0)
-    with pytest.raises(Busy):
-        await lane.submit([4])
+    assert [type(each) for each in await lane.submit([4])] == [Busy]
     work.gate.set()
     await asyncio.gather(running, waiting)
     assert work.groups == [[1], [2, 3]]
@@ -70,10 +68,8 @@ async def test_what_was_not_begun_by_its_deadline_is_busy_and_never_runs() -> No
     lane = coalescer(work, deadline=0.05)
     running = asyncio.create_task(lane.submit([1]))
     await work.begun.wait()
-    with pytest.raises(Busy):
-        await lane.submit([2])
-    with pytest.raises(StillAtWork):
-        await running
+    assert [type(each) for each in await lane.submit([2])] == [Busy]
+    assert [type(each) for each in await running] == [StillAtWork]
     work.gate.set()
     await lane.close()
     assert work.groups == [[1]]
@@ -97,17 +93,36 @@ async def test_a_caller_that_hangs_up_cancels_nothing() -> None:
 async def test_what_a_group_raises_reaches_each_of_its_callers_and_the_next_group_runs() -> None:
     calls = 0
 
-    async def fail_once(items: list[int]) -> list[int]:
+    async def fail_once(tickets: list[Ticket[int, int]]) -> None:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise OSError("gone")
-        return items
+        for ticket in tickets:
+            ticket.answer(ticket.item)
 
     lane: Coalescer[int, int] = Coalescer(fail_once, group_max=10, queue_max=10, deadline_seconds=5)
     tasks = [asyncio.create_task(lane.submit([number])) for number in (1, 2)]
     assert [type(each) for each in await asyncio.gather(*tasks, return_exceptions=True)] == [OSError, OSError]
     assert await lane.submit([3]) == [3]
+
+
+async def test_what_a_run_puts_back_goes_before_everything_else() -> None:
+    groups: list[list[int]] = []
+    kept: list[Ticket[int, int]] = []
+
+    async def keep_the_first_once(tickets: list[Ticket[int, int]]) -> None:
+        groups.append([ticket.item for ticket in tickets])
+        if not kept:
+            kept.append(tickets[0])
+            lane.put_back(tickets)
+            return
+        for ticket in tickets:
+            ticket.answer(ticket.item)
+
+    lane: Coalescer[int, int] = Coalescer(keep_the_first_once, group_max=2, queue_max=10, deadline_seconds=5)
+    assert await lane.submit([1, 2, 3]) == [1, 2, 3]
+    assert groups == [[1, 2], [1, 2], [3]]
 
 
 async def test_closing_takes_nothing_new_and_finishes_what_was_taken() -> None:
@@ -119,8 +134,7 @@ async def test_closing_takes_nothing_new_and_finishes_what_was_taken() -> None:
     await asyncio.sleep(0)
     closing = asyncio.create_task(lane.close())
     await asyncio.sleep(0)
-    with pytest.raises(ShuttingDown):
-        await lane.submit([3])
+    assert [type(each) for each in await lane.submit([3])] == [ShuttingDown]
     work.gate.set()
     await closing
     assert [await running, await waiting] == [[10], [20]]

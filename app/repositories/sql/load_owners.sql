@@ -1,11 +1,12 @@
 -- Load what deciding for locked owners needs, in one snapshot, in a later statement than their lock.
 -- Binds: $1 owner ids, $2 buckets, $3 the owners' last_at;
 --        $4 owner ids, $5 buckets, $6 idempotency keys to look up;
---        $7 ids of the asset types in question; $8 how many due lots at most for each wallet.
+--        $7 ids of the asset types in question; $8 how many due lots at most for each wallet;
+--        $9 transaction ids to look up, $10 their buckets.
 -- Locks: none. Rows: one, with an array for each kind of thing:
 --   wallets  (owner_id, asset_type_id, posted, held, next_due_at, the first expiry that is still to come)
 --   due lots (the columns of a lot; soonest first), only of wallets that have anything due
---   decided  (what became of the keys, with the lots that were made or taken, in the order of the lines)
+--   decided  (what became of the keys and ids, with the lots that were made or taken, in the order of the lines)
 --   asset types
 WITH clock AS MATERIALIZED (
     SELECT ledger_now() AS now
@@ -71,6 +72,17 @@ decided AS MATERIALIZED (
             WHERE h.owner_id = k.owner_id
               AND h.bucket = k.bucket
               AND h.idempotency_key = k.idempotency_key
+            LIMIT 1
+           ) AS t
+     UNION ALL
+    SELECT t.*
+      FROM unnest($9::uuid[], $10::smallint[]) AS i (id, bucket)
+     CROSS JOIN LATERAL (
+           SELECT h.owner_id, h.idempotency_key, h.id, h.seq, h.type, h.outcome, h.asset_type_id, h.amount,
+                  h.fingerprint, h.terms, h.facts, h.created_at, h.bucket
+             FROM transactions AS h
+            WHERE h.id = i.id
+              AND h.bucket = i.bucket
             LIMIT 1
            ) AS t
 )
