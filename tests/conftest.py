@@ -52,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     server = EmbeddedPostgres(
         home / "postgres",
         durable=False,
-        settings={"max_connections": "300"},
+        # A standby that is not there: only a database that sets synchronous_commit = on waits for it.
+        settings={"max_connections": "300", "synchronous_standby_names": "nobody"},
         binaries=Path(binaries) if binaries else None,
     )
     server.start()
