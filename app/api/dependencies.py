@@ -25,17 +25,20 @@ class Services:
     readiness: Readiness
 
 
-def _services(request: Request) -> Services:
+# All asynchronous although none waits: FastAPI runs plain functions in a thread, which costs more than they do.
+
+
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _actor(request: Request) -> str:
+async def _actor(request: Request) -> str:
     actor: str = request.state.actor
     return actor
 
 
-def _header_key(
+async def _header_key(
     request: Request,
     idempotency_key: Annotated[  # noqa: ARG001 - declared for the document; read below, all occurrences of it
         str | None, Header(description="The same as the member idempotency_key, as a header.", max_length=1024)
