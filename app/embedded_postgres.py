@@ -303,7 +303,7 @@ class EmbeddedPostgres:
             (new / "data").rename(self._data)
             _sync_folder(self.home)
         finally:
-            _remove_unfinished_data(self.home)  # this one, and what an interrupted initdb wrote while it died
+            _remove_unfinished_data(self.home)
 
     def _run_initdb(self, command: Sequence[str | Path]) -> None:
         with self._open_log() as log:
@@ -473,8 +473,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_unfinished_data(home: Path) -> None:
-    for unfinished in home.glob("data.new-*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    """Remove what an interrupted initdb left, for a moment again and again: it may still write while it dies."""
+    deadline = time.monotonic() + 1
+    while (unfinished := list(home.glob("data.new-*"))) and time.monotonic() < deadline:
+        for folder in unfinished:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_socket_dir(home: Path) -> None:

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from app.api.access import actor_of
 from app.schemas.fields import NumberText
+from app.services.wallet_service import WalletService
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -44,6 +45,9 @@ class LedgerRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             request.state.actor = actor_of(request, request.app.state.settings)
+            if request.method != "GET":
+                wallets: WalletService = request.app.state.services.wallets
+                wallets.refuse_when_full()
             return await handle(ExactRequest(request.scope, request.receive))
 
         return checked

@@ -72,6 +72,11 @@ class Lanes:
         }
         return [answers[position] for position in range(len(commands))]
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more commands now, whomever they are for."""
+        return all(lane.full for lane in self._lanes)
+
     async def close(self) -> None:
         """Take no more commands, and return when all that were taken are answered."""
         await asyncio.gather(*(lane.close() for lane in self._lanes))
@@ -91,6 +96,11 @@ class _Lane:
             self._run, group_max=BATCH_MAX, queue_max=queue_max, deadline_seconds=DEADLINE_SECONDS
         )
         self._parking = Parking(database, self._queue.put_back, waiters)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next command would be refused."""
+        return self._queue.full
 
     async def execute(self, commands: Sequence[Command]) -> list[Answer]:
         """Return the answers to `commands`, in order."""

@@ -57,6 +57,7 @@ async def test_beyond_the_queue_the_answer_is_busy_at_once() -> None:
     await work.begun.wait()
     waiting = asyncio.create_task(lane.submit([2, 3]))
     await asyncio.sleep(0)
+    assert lane.full
     assert [type(each) for each in await lane.submit([4])] == [Busy]
     work.gate.set()
     await asyncio.gather(running, waiting)
@@ -138,3 +139,20 @@ async def test_closing_takes_nothing_new_and_finishes_what_was_taken() -> None:
     work.gate.set()
     await closing
     assert [await running, await waiting] == [[10], [20]]
+
+
+async def test_when_the_queue_would_take_too_long_the_answer_is_busy_long_before_the_deadline() -> None:
+    async def slow(tickets: list[Ticket[int, int]]) -> None:
+        await asyncio.sleep(0.002 * len(tickets))  # the pace that the lane has to learn
+        for ticket in tickets:
+            ticket.answer(ticket.item)
+
+    lane: Coalescer[int, int] = Coalescer(slow, group_max=50, queue_max=10_000, deadline_seconds=1)
+    await lane.submit(range(50))
+    first = asyncio.create_task(lane.submit(range(400)))
+    await asyncio.sleep(0)
+    assert lane.full  # 350 more at 2 ms each is more than 0.4 s
+    began = asyncio.get_running_loop().time()
+    assert [type(each) for each in await lane.submit([1])] == [Busy]
+    assert asyncio.get_running_loop().time() - began < 0.05
+    assert await first == list(range(400))
