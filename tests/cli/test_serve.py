@@ -19,6 +19,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
+HURT_A_WALLET = """
+import asyncio, asyncpg
+from app.config import load_settings
+from app.database_url import database_url
+
+async def hurt():
+    connection = await asyncpg.connect(database_url(load_settings()).replace("+asyncpg", ""))
+    await connection.execute("UPDATE wallets SET posted = posted + 1 WHERE asset_type_id = 2")
+    await connection.close()
+
+asyncio.run(hurt())
+"""
 
 
 @pytest.fixture
@@ -133,15 +145,7 @@ def test_verify_names_the_wrong_row_and_exits_with_one(home: Path) -> None:
             [
                 sys.executable,
                 "-c",
-                "import asyncio, asyncpg\n"
-                "from app.config import load_settings\n"
-                "from app.database_url import database_url\n"
-                "async def hurt():\n"
-                "    url = database_url(load_settings()).replace('+asyncpg', '')\n"
-                "    connection = await asyncpg.connect(url)\n"
-                "    await connection.execute('UPDATE wallets SET posted = posted + 1 WHERE asset_type_id = 2')\n"
-                "    await connection.close()\n"
-                "asyncio.run(hurt())\n",
+                HURT_A_WALLET,
             ],
             env=environment(home),
             cwd=ROOT,
@@ -176,10 +180,16 @@ def test_a_drained_service_answers_what_it_had_accepted(home: Path) -> None:
     with served(home) as (alice, process):
         with socket.create_connection(("localhost", int(alice.split(":")[2].split("/")[0]))) as connection:
             body = b'{"amount": "1.00", "asset_type_id": 1}'
-            head = (
-                b"POST /api/v1/wallets/users/user_alice/spend HTTP/1.1\r\nHost: localhost\r\n"
-                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-            )
+            head = "\r\n".join(
+                (
+                    "POST /api/v1/wallets/users/user_alice/spend HTTP/1.1",
+                    "Host: localhost",
+                    "Content-Type: application/json",
+                    f"Content-Length: {len(body)}",
+                    "",
+                    "",
+                )
+            ).encode()
             connection.sendall(head)
             time.sleep(0.2)  # the server has read the head; there is no signal for that
             process.send_signal(signal.SIGTERM)
