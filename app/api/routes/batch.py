@@ -1,11 +1,12 @@
 """Many operations in one call."""
 
+import json
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.answers import transaction_answer
+from app.api.answers import transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
 from app.api.dependencies import Actor, GivenServices, Services
 from app.api.documented import PROBLEMS_BATCH
@@ -22,8 +23,8 @@ router = APIRouter(prefix="/batch", tags=["batch"], route_class=LedgerRoute)
 _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
 
-@router.post("", operation_id="execute_batch", responses=PROBLEMS_BATCH)
-async def execute_batch(services: GivenServices, actor: Actor, body: BatchRequest) -> BatchResponse:
+@router.post("", operation_id="execute_batch", response_model=BatchResponse, responses=PROBLEMS_BATCH)
+async def execute_batch(services: GivenServices, actor: Actor, body: BatchRequest) -> Response:
     """Run up to 1,000 operations of any users.
 
     Each is decided on its own and has its own result, in order; those of one user are decided in the order given. A
@@ -32,7 +33,8 @@ async def execute_batch(services: GivenServices, actor: Actor, body: BatchReques
     read = [await _read(services, each, actor) for each in body.operations]
     commands = [each for each in read if not isinstance(each, dict)]
     answers = iter(await services.wallets.execute_all([command for command, _ in commands]))
-    return BatchResponse(results=[each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read])
+    results = [each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read]
+    return Response(json.dumps({"results": results}, ensure_ascii=False), media_type="application/json")
 
 
 async def _read(services: Services, operation: Any, actor: str) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401
@@ -54,4 +56,4 @@ async def _read(services: Services, operation: Any, actor: str) -> tuple[Command
 def _result(answer: Receipt | WalletError, asset: AssetType) -> dict[str, Any]:
     if isinstance(answer, WalletError):
         return problem_of(answer, scale=asset.scale)
-    return {"status": 200, **transaction_answer(answer, asset).model_dump()}
+    return {"status": 200, **transaction_members(answer, asset)}
