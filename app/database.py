@@ -56,8 +56,9 @@ _RETRIED = {"40001", "40P01", "23505"}
 _LOCK_NOT_AVAILABLE = "55P03"
 _SUCCESS_WITH_WARNING = "01000"
 
-_UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
-"""SQLSTATE classes: connection, resources (disk full), operator intervention (shutdown), system error."""
+_UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58")
+"""SQLSTATE classes: connection, user or password refused, no such database, resources (disk full), operator
+intervention (shutdown), system error."""
 
 _ROLLED_BACK_CLASSES = ("23", "40")
 """SQLSTATE classes that a COMMIT fails with when the unit is certainly not in force."""

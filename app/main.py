@@ -134,14 +134,22 @@ class _OneLineStartupErrors:
             await self.application(scope, receive, send)
             return
 
+        failed: list[Message] = []
+
         async def send_unless_failed(message: Message) -> None:
-            if message["type"] != "lifespan.startup.failed":
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
                 await send(message)
 
         try:
             await self.application(scope, receive, send_unless_failed)
         except ConfigurationError as error:
             await send({"type": "lifespan.startup.failed", "message": f"wallet: {error}"})
+        except BaseException:
+            for message in failed:
+                await send(message)
+            raise
 
 
 def __getattr__(name: str) -> ASGIApp:

@@ -1,6 +1,7 @@
 """Who is answered: holders of the key, or, when no key is set, callers on this machine."""
 
 import hmac
+import re
 from ipaddress import ip_address
 
 from fastapi import Request
@@ -9,7 +10,7 @@ from app.config import Access, Settings
 from app.domain.errors import Unauthorized
 
 FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
 
 _NO_KEY_SET = (
     "No key is set, so only callers on this machine are answered: set WALLET_API_KEY and send it as "
@@ -52,4 +53,4 @@ def _is_local(request: Request) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback and request.url.hostname in LOOPBACK_HOSTS
+    return (mapped or address).is_loopback and _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")) is not None

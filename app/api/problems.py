@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -100,7 +101,10 @@ def validation_problem(errors: Sequence[Mapping[str, Any]], *, is_body: bool = T
 
 def problem_response(request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Send a problem, with the members that belong to the request."""
-    body = body | {"instance": request.url.path, "request_id": request.scope.get("state", {}).get("request_id", "")}
+    body = body | {
+        "instance": quote(request.url.path, safe="/:@!$&'()*+,;=~"),
+        "request_id": request.scope.get("state", {}).get("request_id", ""),
+    }
     headers = dict(headers or {})
     if body["status"] == STATUS_OF[Unavailable]:
         headers.setdefault("Retry-After", RETRY_AFTER_SECONDS)

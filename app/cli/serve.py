@@ -6,17 +6,16 @@ killed outright, the kernel tells server and workers to end.
 
 import asyncio
 import ctypes
+import http.client
 import signal
 import socket
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
-from urllib.error import URLError
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -112,6 +111,7 @@ def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
         factory=settings.workers > 1,
         workers=settings.workers,
         access_log=False,
+        lifespan="on",
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
@@ -131,11 +131,15 @@ def _announce(settings: Settings, data: str) -> None:
     host = "localhost" if settings.host in {"0.0.0.0", "127.0.0.1", "::", "::1"} else settings.host  # noqa: S104
     url = f"http://{host}:{settings.port}"
     while True:
+        connection = http.client.HTTPConnection(host, settings.port, timeout=1)  # not urllib: it would ask a proxy
         try:
-            urllib.request.urlopen(f"{url}/health/live", timeout=1).close()  # noqa: S310 - our own address
+            connection.request("GET", "/health/live")
+            connection.getresponse()
             break
-        except (URLError, OSError):
+        except (http.client.HTTPException, OSError):
             time.sleep(0.02)
+        finally:
+            connection.close()
     sys.stdout.write(
         f"\n  Wallet is up.\n\n    API    {url}/api/v1\n    Docs   {url}/docs\n    Data   {data}\n    Stop   Ctrl-C\n\n"
     )

@@ -25,7 +25,7 @@ SCALE_MAX = 18
 
 _DIGITS_MAX = 19  # len(str(UNITS_MAX))
 _PLAIN = re.compile(r"([0-9]+)(?:\.([0-9]+))?", re.ASCII)
-_EXPONENT = re.compile(r"-?[0-9]*\.?[0-9]*[eE][+-]?[0-9]+", re.ASCII)
+_EXPONENT = re.compile(r"[+-]?[0-9]*(?:\.[0-9]*)?[eE][+-]?[0-9]+", re.ASCII)
 _NOT_A_NUMBER = re.compile(r"[+-]?(nan|snan|inf|infinity)", re.IGNORECASE | re.ASCII)
 
 

@@ -227,7 +227,7 @@ class Busy(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database can't be reached, and nothing was changed: try again."""
+    """The database can't be reached now: try again, with the same idempotency key."""
 
 
 class OutcomeUnknown(Unavailable):

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.database import Connection, Database
-from app.domain.errors import UnknownUser
+from app.database import CommitUnconfirmed, Connection, Database, LockHeld
+from app.domain.errors import Busy, DatabaseUnavailable, UnknownUser
 from app.domain.placement import bucket_of
 from app.domain.records import AccountStatus, Balance
 from app.repositories import account_repo, wallet_repo
+
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,4 +54,11 @@ class AccountService:
                 opened=opened,
             )
 
-        return await self._database.run(work)
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._database.run(work)
+            except CommitUnconfirmed:  # opening twice is opening once
+                continue
+            except LockHeld as error:
+                raise Busy from error
+        raise DatabaseUnavailable

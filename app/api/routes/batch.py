@@ -5,15 +5,16 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.api.answers import transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
-from app.api.dependencies import Actor, GivenServices, Services
+from app.api.dependencies import Actor, GivenServices, HeaderKey, Services
 from app.api.documented import PROBLEMS_BATCH
 from app.api.exact_json import LedgerRoute
 from app.api.problems import problem_of, validation_problem
 from app.domain.commands import Bonus, Command, TopUp
-from app.domain.errors import WalletError
+from app.domain.errors import FieldInvalid, WalletError
 from app.domain.records import AssetType, Receipt
 from app.schemas.requests import BatchOperation, BatchRequest, BatchSpend, BatchTopUp
 from app.schemas.responses import BatchResponse
@@ -24,12 +25,14 @@ _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
 
 @router.post("", operation_id="execute_batch", response_model=BatchResponse, responses=PROBLEMS_BATCH)
-async def execute_batch(services: GivenServices, actor: Actor, body: BatchRequest) -> Response:
+async def execute_batch(services: GivenServices, actor: Actor, key: HeaderKey, body: BatchRequest) -> Response:
     """Run up to 1,000 operations of any users.
 
     Each is decided on its own and has its own result, in order; those of one user are decided in the order given. A
     wrong or refused operation does not keep the others from being carried out.
     """
+    if key is not None:
+        raise FieldInvalid(field="idempotency_key", reason="each operation of a batch has its own, as a member of it")
     read = [await _read(services, each, actor) for each in body.operations]
     commands = [each for each in read if not isinstance(each, dict)]
     answers = iter(await services.wallets.execute_all([command for command, _ in commands]))
@@ -48,9 +51,14 @@ async def _read(services: Services, operation: Any, actor: str) -> tuple[Command
         kind = TopUp if isinstance(body, BatchTopUp) else Bonus
         return build_credit(kind, body, user=user, asset=asset, key=key, actor=actor), asset
     except ValidationError as error:
-        return validation_problem(error.errors(include_url=False, include_input=False))
+        return validation_problem([_untagged(each) for each in error.errors(include_url=False, include_input=False)])
     except WalletError as error:
         return problem_of(error)
+
+
+def _untagged(error: ErrorDetails) -> dict[str, Any]:
+    """Return an error with its place in the operation: Pydantic puts the operation's type before it."""
+    return {**error, "loc": error["loc"][1:] or ("type",)}
 
 
 def _result(answer: Receipt | WalletError, asset: AssetType) -> dict[str, Any]:
