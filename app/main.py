@@ -30,8 +30,6 @@ from app.services.readiness import Readiness
 from app.services.seed_service import seed
 from app.services.wallet_service import WalletService
 
-BODY_BYTES_MAX = 8 * 2**20
-
 if TYPE_CHECKING:
     app: ASGIApp
 
@@ -46,7 +44,6 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         lifespan=_lifespan,
-        max_body_size=BODY_BYTES_MAX,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     application.state.settings = settings

@@ -8,15 +8,34 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from app.api.access import actor_of
+from app.domain.errors import ContentTooLarge
 from app.schemas.fields import NumberText
 from app.services.wallet_service import WalletService
 
 INTEGER_DIGITS_MAX = 20
+BODY_BYTES_MAX = 8 * 2**20
+DIGITS_OF_LENGTH_MAX = 20
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class ExactRequest(Request):
+    async def read_body(self) -> None:
+        """Read the body, as far as it may go.
+
+        Raises:
+            ContentTooLarge: it is longer, or says so.
+        """
+        declared = self.headers.get("content-length", "0")
+        if not declared.isdecimal() or int(declared[:DIGITS_OF_LENGTH_MAX]) > BODY_BYTES_MAX:
+            raise ContentTooLarge(bytes_max=BODY_BYTES_MAX)
+        body = bytearray()
+        async for chunk in self.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise ContentTooLarge(bytes_max=BODY_BYTES_MAX)
+        self._body = bytes(body)  # where Starlette's own body() keeps it
+
     async def json(self) -> Any:  # noqa: ANN401 - it is any JSON
         """Read the body; numbers that are no integers stay text, a member given twice is an error.
 
@@ -54,7 +73,9 @@ class LedgerRoute(APIRoute):
             if request.method != "GET":
                 wallets: WalletService = request.app.state.services.wallets
                 wallets.refuse_when_full()
-            return await handle(ExactRequest(request.scope, request.receive))
+            exact = ExactRequest(request.scope, request.receive)
+            await exact.read_body()
+            return await handle(exact)
 
         return checked
 

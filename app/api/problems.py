@@ -17,6 +17,7 @@ from app.domain.errors import (
     BadRequest,
     BodyNotJson,
     Conflict,
+    ContentTooLarge,
     Fact,
     Failed,
     FieldInvalid,
@@ -34,11 +35,13 @@ from app.schemas.fields import rfc3339
 from app.services.catalogue import Catalogue
 
 MEDIA_TYPE = "application/problem+json"
+ERRORS_SHOWN_MAX = 100
 TYPE_PREFIX = "urn:wallet:problem:"
 RETRY_AFTER_SECONDS = "1"
 
 STATUS_OF: dict[type[WalletError], int] = {
     BadRequest: 400,
+    ContentTooLarge: 413,
     NotAllowed: 401,
     InsufficientFunds: 402,
     NotFound: 404,
@@ -91,12 +94,17 @@ def _shown(error: WalletError, name: str, fact: Fact, scale: int | None) -> Fact
 def validation_problem(errors: Sequence[Mapping[str, Any]], *, is_body: bool = True) -> dict[str, Any]:
     """Return the body for what Pydantic found wrong. The values themselves are never shown."""
     shown = []
-    for each in errors:
+    for each in errors[:ERRORS_SHOWN_MAX]:
         where, *path = each["loc"] if not is_body else ("body", *each["loc"])
         name = "pointer" if where == "body" else "parameter"
-        place = "".join(f"/{part}" for part in path) if where == "body" else ".".join(map(str, path))
+        place = "".join(f"/{_escaped(part)}" for part in path) if where == "body" else ".".join(map(str, path))
         shown.append({name: place, "code": str(each["type"]), "detail": str(each["msg"]).removeprefix("Value error, ")})
     return problem_of(ValidationFailed()) | {"errors": shown}
+
+
+def _escaped(part: object) -> str:
+    """Write one step of a JSON pointer (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def problem_response(request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:

@@ -9,7 +9,7 @@
     │   ├── FieldInvalid
     │   ├── ValidationFailed
     │   └── IdempotencyMismatch
-    ├── BadRequest                     BodyNotJson, IdempotencyKeysDiffer
+    ├── BadRequest                     BodyNotJson, ContentTooLarge, IdempotencyKeysDiffer
     ├── NotAllowed                     Unauthorized
     ├── NotFound                       UnknownAssetType, UnknownUser
     ├── StateRefusal                   decided on state; recorded when the command has a key
@@ -142,6 +142,10 @@ class BadRequest(WalletError):
 
 class BodyNotJson(BadRequest):
     """The body is not valid JSON: {reason}."""
+
+
+class ContentTooLarge(BadRequest):
+    """The body has more than {bytes_max} bytes."""
 
 
 class IdempotencyKeysDiffer(BadRequest):

@@ -122,6 +122,7 @@ class Place:
             with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
                 pid = server_pid(pid_file.parents[1])
                 os.kill(pid, signal.SIGQUIT)
+                os.kill(pid, signal.SIGCONT)  # a test may have stopped it
                 eventually(partial(is_ended, pid))
 
     def launch(self, *, path: str = "", home: Path | None = None, **options: str) -> Launcher:

@@ -20,6 +20,12 @@ from tests.embedded.harness import IS_ROOT, Place, ask, eventually, is_ended, is
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a server that its launcher died")
 PR_SET_CHILD_SUBREAPER = 36
+BUSY_FOR_A_MINUTE = """
+    DO $$ BEGIN
+        RAISE NOTICE 'busy';
+        WHILE clock_timestamp() < now() + INTERVAL '1 minute' LOOP END LOOP;
+    END $$
+"""
 
 
 def check_that_it_starts(place: Place) -> None:
@@ -118,7 +124,7 @@ async def test_a_killed_server_is_started_again_although_a_busy_connection_lives
     launcher = each_place.launch()
     connection = await asyncpg.connect(launcher.url().replace("+asyncpg", ""))
     pid, backend = server_pid(each_place.home), await connection.fetchval("SELECT pg_backend_pid()")
-    busy = asyncio.create_task(connection.execute("DO $$ BEGIN RAISE NOTICE 'busy'; LOOP END LOOP; END $$"))
+    busy = asyncio.create_task(connection.execute(BUSY_FOR_A_MINUTE))
     notified = asyncio.Event()
     connection.add_log_listener(lambda *_: notified.set())
     await notified.wait()
@@ -157,6 +163,12 @@ def test_an_interrupted_making_of_the_data_folder_is_done_again(each_empty_place
     assert not (home / "data").exists()
     check_that_it_starts(each_empty_place)
     assert not list(home.glob("data.new-*"))
+
+
+def test_a_half_made_data_folder_beside_a_complete_one_is_removed(place: Place) -> None:
+    (place.home / "data.new-left" / "data").mkdir(parents=True)
+    with EmbeddedPostgres(place.home):
+        assert not (place.home / "data.new-left").exists()
 
 
 def test_ctrl_c_while_the_data_folder_is_made_leaves_none(empty_place: Place) -> None:

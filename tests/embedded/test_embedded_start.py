@@ -15,6 +15,8 @@ from tests.embedded.harness import Place, ask, eventually, is_ended, server_pid
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
 needs_debian = pytest.mark.skipif(not DEBIAN_BINARIES.exists(), reason="Debian's PostgreSQL 15 is not installed")
 
+forks = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12 warns if there are threads
+
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
@@ -33,7 +35,7 @@ def test_a_second_start_is_quick_and_finds_what_was_written(place: Place) -> Non
         ask(database.url("postgres"), "CREATE TABLE written AS SELECT 7 AS value")
     began = time.monotonic()
     with EmbeddedPostgres(place.home) as database:
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
         assert ask(database.url("postgres"), "SELECT value FROM written") == 7
 
 
@@ -122,6 +124,7 @@ def test_text_sorts_by_code_point(place: Place) -> None:
 def test_the_programs_of_another_installation_can_be_used(empty_place: Place) -> None:
     with EmbeddedPostgres(empty_place.home, binaries=DEBIAN_BINARIES, durable=False) as database:
         assert ask(database.url("postgres"), "SHOW server_version").startswith("15.")
+        assert ask(database.url("postgres"), "SELECT DISTINCT datcollate FROM pg_database") == "C"
         check_that_text_sorts_by_code_point(database)
 
 
@@ -136,6 +139,7 @@ def test_stopping_ends_the_server_and_its_connections_and_can_be_repeated(place:
         database.stop()
 
 
+@forks
 def test_a_forked_child_that_stops_it_stops_nothing(place: Place) -> None:
     with EmbeddedPostgres(place.home) as database:
         child = os.fork()
@@ -146,6 +150,7 @@ def test_a_forked_child_that_stops_it_stops_nothing(place: Place) -> None:
         assert ask(database.url("postgres"), "SELECT 1") == 1
 
 
+@forks
 def test_a_fork_that_lives_on_does_not_keep_the_home(place: Place) -> None:
     with EmbeddedPostgres(place.home):
         read_end, write_end = os.pipe()
