@@ -12,6 +12,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 DEFAULT_DATABASE_URL = "postgresql+asyncpg://postgres:postgres@localhost:5432/wallet"
 
 _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
+_PARAMETERS = frozenset({"host", "port", "ssl", "target_session_attrs"})
+_LIBPQ_ONLY = frozenset({"application_name", "channel_binding", "connect_timeout", "gssencmode"})
+"""What hosts put into their URLs and asyncpg does by itself, or we do."""
+
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -132,5 +136,7 @@ def asyncpg_url(url: str) -> str:
         if mode not in _SSL_MODES:
             raise ValueError(f"sslmode must be one of {', '.join(_SSL_MODES)}")
         query["ssl"] = mode
-    query.pop("channel_binding", None)  # libpq's alone; asyncpg negotiates by itself
+    query = {name: value for name, value in query.items() if name not in _LIBPQ_ONLY}
+    if unknown := sorted(query.keys() - _PARAMETERS):
+        raise ValueError(f"has a parameter that is not known here: {unknown[0]}")
     return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query, safe="/"), ""))

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> ASGIApp:
         title=TITLE,
         version=__version__,
         description=DESCRIPTION,
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -47,11 +48,8 @@ def create_app(settings: Settings) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     application.state.settings = settings
-    versioned = APIRouter(prefix="/api/v1")
-    for resource in (wallets, batch, asset_types):
-        versioned.include_router(resource.router)
-    application.include_router(versioned)
-    application.include_router(health.router)
+    for resource in (wallets, batch, asset_types, health):
+        application.include_router(resource.router)
     add_docs(application)
     add_problem_handlers(application)
     add_openapi(application)

@@ -7,12 +7,11 @@ local JSON = { ["Content-Type"] = "application/json" }
 local BATCH_SIZE = 1000
 local BODIES = 32 -- made ahead, so that making them costs nothing while measuring
 local KEY = "@" -- where a key's unique part goes
-local ACCEPTED = '"status":200'
+local ACCEPTED, BUSY = '"status":%s*200%f[%D]', '"code":%s*"busy"'
 
 local users, run, with_keys
 local sent = 0
-accepted = 0 -- a global, because `done` asks the thread for it
-refusal = ""
+accepted, busy, refusal = 0, 0, "" -- globals, because `done` asks the thread for them
 
 local threads = {}
 
@@ -59,21 +58,18 @@ local function batch()
    return wrk.format("POST", "/api/v1/batch", JSON, body)
 end
 
-local function occurrences(text, wanted)
-   local count, from = 0, 1
-   while true do
-      local first, last = text:find(wanted, from, true)
-      if not first then
-         return count
-      end
-      count, from = count + 1, last + 1
+local function occurrences(text, pattern)
+   local count = 0
+   for _ in text:gmatch(pattern) do
+      count = count + 1
    end
+   return count
 end
 
-local function count_accepted(_, _, body)
-   local now = occurrences(body, ACCEPTED)
-   accepted = accepted + now
-   if now < BATCH_SIZE and refusal == "" then
+local function count_operations(_, _, body)
+   local now_accepted, now_busy = occurrences(body, ACCEPTED), occurrences(body, BUSY)
+   accepted, busy = accepted + now_accepted, busy + now_busy
+   if now_accepted + now_busy < BATCH_SIZE and refusal == "" then
       refusal = body:sub(1, 400)
    end
 end
@@ -93,24 +89,24 @@ function init(arguments)
       for number = 1, BODIES do
          bodies[number] = batch_body()
       end
-      response = count_accepted
+      response = count_operations
    end
    request = requests[kind]
 end
 
 function done(summary, latency)
-   local operations = 0
+   local all_accepted, all_busy = 0, 0
    for _, thread in ipairs(threads) do
-      operations = operations + thread:get("accepted")
+      all_accepted, all_busy = all_accepted + thread:get("accepted"), all_busy + thread:get("busy")
       if thread:get("refusal") ~= "" then
          io.write("refused ", thread:get("refusal"):gsub("%s+", " "), "\n")
       end
    end
    local errors = summary.errors
-   local format = 'measured {"requests": %d, "accepted": %d, "microseconds": %d, "p50": %d, "p99": %d, '
+   local format = 'measured {"requests": %d, "accepted": %d, "busy": %d, "microseconds": %d, "p50": %d, "p99": %d, '
       .. '"status": %d, "connect": %d, "read": %d, "write": %d, "timeout": %d}\n'
    io.write(format:format(
-      summary.requests, operations, summary.duration, latency:percentile(50), latency:percentile(99),
+      summary.requests, all_accepted, all_busy, summary.duration, latency:percentile(50), latency:percentile(99),
       errors.status, errors.connect, errors.read, errors.write, errors.timeout
    ))
 end

@@ -34,7 +34,15 @@ APPLICATIONS = {
 FIRST_BALANCE = "1000000.00"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+IDLE_SECONDS = 30.0
+LOOK_SECONDS = 0.05
+IDLE_LOOKS = 4
 
+_COUNT_BUSY = """
+    SELECT count(*) FROM pg_stat_activity
+     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+       AND state <> 'idle'
+"""
 _INSERT_USERS = "INSERT INTO users (external_user_id) SELECT 'user_' || n FROM generate_series(1, $1::integer) AS n"
 _INSERT_ACCOUNTS = """
     INSERT INTO accounts (user_id, asset_type_id) SELECT id, 1 FROM users WHERE external_user_id LIKE 'user%'
@@ -62,6 +70,7 @@ class Service:
     name: str
     port: int
     log: Path
+    database_url: str
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Make one call and return the status and the answer.
@@ -107,10 +116,19 @@ def started(users: int) -> Iterator[Servers]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def wait_until_idle(service: Service) -> None:
+    """Return once the service is done with what it was still doing when the load generator hung up on it.
+
+    Raises:
+        BenchmarkError: it does not end.
+    """
+    asyncio.run(_wait_until_idle(service))
+
+
 @contextmanager
 def _service(name: str, url: str, folder: Path) -> Iterator[Service]:
     """Run one service in a process of its own, the same way for both."""
-    service = Service(name=name, port=_free_port(), log=folder / f"{name}.log")
+    service = Service(name=name, port=_free_port(), log=folder / f"{name}.log", database_url=url)
     command = [sys.executable, "-m", "uvicorn", *APPLICATIONS[name], f"--port={service.port}"]
     command += ["--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
     environment = os.environ | {"DATABASE_URL": url, "SEED_ON_START": "1", "LOG_LEVEL": "warning"}
@@ -201,6 +219,18 @@ async def _settle(urls: list[str]) -> None:
         async with _connected(url) as connection:
             await connection.execute("VACUUM ANALYZE")
             await connection.execute("CHECKPOINT")
+
+
+async def _wait_until_idle(service: Service) -> None:
+    """Look whether any connection of the service is at work, until none was several times in a row."""
+    deadline = time.monotonic() + IDLE_SECONDS
+    idle = 0
+    async with _connected(service.database_url) as connection:
+        while idle < IDLE_LOOKS:
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"the service {service.name} is still busy {IDLE_SECONDS:g} s after the load")
+            await asyncio.sleep(LOOK_SECONDS)
+            idle = 0 if await connection.fetchval(_COUNT_BUSY) else idle + 1
 
 
 @asynccontextmanager

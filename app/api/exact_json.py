@@ -12,6 +12,7 @@ from app.domain.errors import ContentTooLarge
 from app.schemas.fields import NumberText
 from app.services.wallet_service import WalletService
 
+BASE_PATH = "/api/v1"
 INTEGER_DIGITS_MAX = 20
 BODY_BYTES_MAX = 8 * 2**20
 DIGITS_OF_LENGTH_MAX = 20
@@ -81,8 +82,8 @@ class LedgerRoute(APIRoute):
 
 
 def _integer(text: str) -> int | NumberText:
-    """Read an integer, unless it is longer than any that a member may be: reading it would cost too much."""
-    return int(text) if len(text) <= INTEGER_DIGITS_MAX else NumberText(text)
+    """Read an integer, unless it is longer than any that a member may be, or would lose its sign."""
+    return NumberText(text) if len(text) > INTEGER_DIGITS_MAX or text == "-0" else int(text)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -98,8 +98,19 @@ def validation_problem(errors: Sequence[Mapping[str, Any]], *, is_body: bool = T
         where, *path = each["loc"] if not is_body else ("body", *each["loc"])
         name = "pointer" if where == "body" else "parameter"
         place = "".join(f"/{_escaped(part)}" for part in path) if where == "body" else ".".join(map(str, path))
-        shown.append({name: place, "code": str(each["type"]), "detail": str(each["msg"]).removeprefix("Value error, ")})
+        shown.append({name: place, "code": str(each["type"]), "detail": _detail(each)})
     return problem_of(ValidationFailed()) | {"errors": shown}
+
+
+def _detail(error: Mapping[str, Any]) -> str:
+    """Say what was wanted, without what was sent."""
+    match error["type"]:
+        case "model_attributes_type" | "model_type":
+            return "must be a JSON object, sent with Content-Type: application/json"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"must be one of {error['ctx'].get('expected_tags', 'the known types')}"
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _escaped(part: object) -> str:
@@ -110,7 +121,7 @@ def _escaped(part: object) -> str:
 def problem_response(request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Send a problem, with the members that belong to the request."""
     body = body | {
-        "instance": quote(request.url.path, safe="/:@!$&'()*+,;=~"),
+        "instance": quote(request.scope["path"], safe="/:@!$&'()*+,;=~"),
         "request_id": request.scope.get("state", {}).get("request_id", ""),
     }
     headers = dict(headers or {})

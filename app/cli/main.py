@@ -56,7 +56,7 @@ def serve_command() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    _with_database(run_migrations)
+    _with_database(load_settings(), run_migrations)
     typer.echo(f"The tables are up to date ({HEAD}).")
 
 
@@ -68,7 +68,7 @@ def seed() -> None:
         await run_migrations(database)
         return await put_in_seed(database)
 
-    seeded = _with_database(work)
+    seeded = _with_database(load_settings(), work)
     typer.echo(
         f"Put in what was missing: {seeded.asset_types} asset types, {seeded.accounts} accounts, "
         f"{seeded.credits} credits."
@@ -78,6 +78,7 @@ def seed() -> None:
 @cli.command()
 def verify() -> None:
     """Recompute every hash chain, sum and projection; name the first row that is wrong, and exit with 1."""
+    current = load_settings()
     columns = (TextColumn("Verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("accounts", total=None)
@@ -88,7 +89,7 @@ def verify() -> None:
         async def work(database: Database) -> Verdict:
             return await verify_ledger(database, on_progress=advance)
 
-        verdict = _with_database(work)
+        verdict = _with_database(current, work)
     if verdict.problem is not None:
         _fail(f"the ledger is wrong: {verdict.problem}", EXIT_FAILED)
     typer.echo(
@@ -113,9 +114,8 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def _with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+def _with_database(current: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run `work` on the database that the settings mean."""
-    current = load_settings()
 
     async def run() -> T:
         database = Database(database_url(current), pooler=current.database_pooler)

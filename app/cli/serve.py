@@ -23,7 +23,8 @@ from uvicorn.supervisors import Multiprocess
 
 from app.config import ConfigurationError, Settings, load_settings
 from app.database import Database, create_database
-from app.database_url import EMBEDDED_DATABASE
+from app.database_url import EMBEDDED_DATABASE, database_url, unreachable
+from app.domain.errors import DatabaseUnavailable
 from app.main import create_app
 from app.migration import migrate
 from app.services.seed_service import seed
@@ -47,6 +48,7 @@ def serve(settings: Settings) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _exit)  # uvicorn sends itself the signal again when it has drained
     if settings.database_url is not None:
+        asyncio.run(_check(settings))
         _run(settings, listening, data="DATABASE_URL")
         return
     with _own_postgres(settings) as postgres:
@@ -87,11 +89,23 @@ def _own_postgres(settings: Settings) -> "Iterator[EmbeddedPostgres]":
         postgres = EmbeddedPostgres(settings.wallet_home)
         postgres.start()
     except EmbeddedPostgresError as error:
-        raise ConfigurationError(f"no DATABASE_URL, and no PostgreSQL of our own: {error}") from error
+        raise ConfigurationError(f"WALLET_HOME: {error}") from error
     try:
         yield postgres
     finally:
         postgres.stop()
+
+
+async def _check(settings: Settings) -> None:
+    """Ask the database once, so that one that can't be reached is one line, however many workers there are."""
+    database = Database(database_url(settings), pooler=settings.database_pooler)
+    try:
+        async with database.connect():
+            pass
+    except DatabaseUnavailable as error:
+        raise ConfigurationError(unreachable(settings)) from error
+    finally:
+        await database.close()
 
 
 async def _prepare(postgres: "EmbeddedPostgres") -> None:

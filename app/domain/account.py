@@ -126,11 +126,12 @@ class Account:
             return self._answer(decided, replayed=False)  # this very command, whose outcome had been lost
         if command.idempotency_key is not None and (decided := self._decided.get(command.idempotency_key)):
             return self._replay(decided, command)
+        expires_at = _expiry(command, asset, now) if isinstance(command, Credit) else None
         try:
             self._check_state(command)
             match command:
                 case TopUp() | Bonus():
-                    return self._credit(command, asset, now)
+                    return self._credit(command, asset, expires_at, now)
                 case Spend():
                     return self._spend(command, asset, now)
                 case _:
@@ -153,9 +154,8 @@ class Account:
             case _:
                 assert_never(self.status)
 
-    def _credit(self, command: Credit, asset: AssetType, now: datetime) -> Receipt:
+    def _credit(self, command: Credit, asset: AssetType, expires_at: datetime | None, now: datetime) -> Receipt:
         wallet = self._wallet(asset)
-        expires_at = _expiry(command, asset, now)
         if asset.status is AssetStatus.INACTIVE:
             raise AssetTypeInactive(asset_type_id=asset.id, asset_code=asset.code)
         if wallet.posted + command.amount > UNITS_MAX:

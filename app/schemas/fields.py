@@ -118,7 +118,12 @@ Amount = Annotated[
     ),
 ]
 IdempotencyKey = Annotated[
-    str, AfterValidator(check_key), Field(description="Names this attempt: sent again, it is answered, not repeated.")
+    str,
+    AfterValidator(check_key),
+    Field(
+        description="Names this attempt: sent again, it is answered, not repeated.",
+        json_schema_extra={"minLength": 1, "maxLength": 255},
+    ),
 ]
 UserId = Annotated[
     str,

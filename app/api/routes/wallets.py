@@ -8,14 +8,14 @@ from app.api.answers import account_answer, balance_answer, transaction_answer
 from app.api.command_building import build_credit, build_spend, named_asset
 from app.api.dependencies import Actor, GivenServices, HeaderKey, PathUser, Services, one_key
 from app.api.documented import PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
-from app.api.exact_json import LedgerRoute
+from app.api.exact_json import BASE_PATH, LedgerRoute
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.records import AssetType
 from app.schemas.fields import AssetCode, AssetTypeId
 from app.schemas.requests import CreditRequest, OpenAccountRequest, SpendRequest
 from app.schemas.responses import AccountResponse, BalanceResponse, TransactionResponse
 
-router = APIRouter(prefix="/wallets/users/{external_user_id}", tags=["wallets"], route_class=LedgerRoute)
+router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", tags=["wallets"], route_class=LedgerRoute)
 
 
 @router.get("/balance", operation_id="get_balance", responses=PROBLEMS_READ)
@@ -23,8 +23,8 @@ async def get_balance(
     services: GivenServices,
     user: PathUser,
     response: Response,
-    asset_type_id: Annotated[AssetTypeId | None, Query()] = None,
-    asset_code: Annotated[AssetCode | None, Query()] = None,
+    asset_type_id: Annotated[AssetTypeId | None, Query(description="Which credits, by number.")] = None,
+    asset_code: Annotated[AssetCode | None, Query(description="Which credits, by code; instead of the number.")] = None,
 ) -> BalanceResponse:
     """What a user has of one kind of credit.
 

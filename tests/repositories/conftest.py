@@ -1,0 +1,26 @@
+"""One database and one connection for each module here: what a test does in its transaction is rolled back."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from tests.conftest import SEEDED_TEMPLATE, _clone, _server_url
+from tests.repositories.rows import Connection
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _connection(pytestconfig: pytest.Config) -> AsyncIterator[Connection]:
+    async with _clone(pytestconfig.stash[_server_url], SEEDED_TEMPLATE) as url:
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        yield connection
+        await connection.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def connection(_connection: Connection) -> AsyncIterator[Connection]:
+    """A connection to the seeded tables as their owner, in a transaction that is rolled back."""
+    await _connection.execute("BEGIN")
+    yield _connection
+    await _connection.execute("ROLLBACK")
