@@ -55,6 +55,12 @@ verify: $(READY)  ## Recompute the whole ledger from its rows
 bench-quick: $(READY)  ## Compare with a straightforward implementation, two minutes (needs wrk)
 	@$(BIN)/python -m benchmarks.quick
 
+schema: $(READY)  ## Write docs/schema.sql anew from the migrations
+	@$(BIN)/python -m tests.migrations.dump_schema
+
+openapi: $(READY)  ## Write docs/openapi.json anew from the routes
+	@$(BIN)/python -m tests.api.write_openapi
+
 lock: $(READY)  ## Compile the lock files anew from pyproject.toml
 	@PYTHON=$(BIN)/python sh scripts/lock.sh
 

@@ -4,6 +4,7 @@
 
 CREATE FUNCTION public.check_entries() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
     AS $$
     DECLARE
         wrong record;
@@ -220,6 +221,7 @@ CREATE TABLE public.transactions (
     facts text,
     CONSTRAINT ck_transactions_bucket_of_owner CHECK (((owner_id >= 1024) AND (bucket = (owner_id % (1024)::bigint)))),
     CONSTRAINT ck_transactions_effective_first CHECK ((effective_at <= created_at)),
+    CONSTRAINT ck_transactions_fingerprint_length CHECK ((octet_length(fingerprint) = 32)),
     CONSTRAINT ck_transactions_hash_length CHECK ((octet_length(hash) = 32)),
     CONSTRAINT ck_transactions_key_with_fingerprint CHECK (((idempotency_key IS NULL) = (fingerprint IS NULL))),
     CONSTRAINT ck_transactions_outcome_known CHECK ((outcome = ANY (ARRAY['posted'::text, 'refused'::text]))),

@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain import chain
-from app.domain.placement import BREAKAGE_ID, TREASURY_ID, bucket_of_account, bucket_of_id
+from app.domain.placement import BREAKAGE_ID, TREASURY_ID, bucket_of, bucket_of_account, bucket_of_id
 from app.domain.records import (
     AccountRow,
     EntryRecord,
@@ -22,6 +22,7 @@ from app.domain.records import (
     WalletRow,
 )
 
+_DIGEST = bytes(32)
 _GIVES = frozenset({TransactionType.TOP_UP, TransactionType.BONUS})
 _TAKES = frozenset({TransactionType.SPEND, TransactionType.EXPIRY})
 
@@ -67,6 +68,7 @@ class OwnerAudit:
             transaction.bucket == self._account.bucket == bucket_of_id(transaction.id),
             f"{name}: is not in its owner's bucket {self._account.bucket}",
         )
+        _expect(len(transaction.fingerprint or _DIGEST) == len(_DIGEST), f"{name}: its fingerprint is no digest")
         self._check_times(transaction, name)
         self._check_note(note, name)
         self._take_lots(transaction.lots, name)
@@ -87,6 +89,7 @@ class OwnerAudit:
                 f"{self._name}: last_effective_at is not its last transaction's",
             )
         _expect(account.bucket == bucket_of_account(account.id), f"{self._name}: is not in the bucket of its id")
+        _expect(account.bucket == bucket_of(account.external_user_id), f"{self._name}: is not in its user's bucket")
         held, due = self._check_lots(lots)
         self._check_wallets(wallets, held, due)
 
@@ -162,6 +165,8 @@ class OwnerAudit:
             expected = self._remaining[lot.id]
             _expect(lot.id in self._lots, f"{name}: no transaction made it")
             _expect(lot.remaining == expected, f"{name}: remaining is {lot.remaining}, not {expected}")
+            _expect(lot.debt == 0, f"{name}: owes {lot.debt}, and no transaction made that debt")
+            _expect(lot.held == 0, f"{name}: holds {lot.held}, and no hold does")
             held[lot.asset_type_id] += lot.held
             if lot.expires_at is not None and lot.remaining > lot.held:
                 due[lot.asset_type_id] = min(due.get(lot.asset_type_id, lot.expires_at), lot.expires_at)

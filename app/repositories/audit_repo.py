@@ -26,6 +26,7 @@ STREAM_ENTRIES = statement("stream_entries")
 STREAM_LOTS = statement("stream_lots")
 STREAM_WALLETS = statement("stream_wallets")
 COUNT_ACCOUNTS = statement("count_accounts")
+FIND_IMPOSSIBLE = statement("find_impossible")
 
 PREFETCH = 2_000
 
@@ -43,6 +44,12 @@ async def count_accounts(connection: Connection) -> int:
     """Return how many user accounts there are."""
     count: int = await connection.fetchval(COUNT_ACCOUNTS)
     return count
+
+
+async def find_impossible(connection: Connection) -> str | None:
+    """Return what is wrong with a row that can't be, None when there is none."""
+    problem: str | None = await connection.fetchval(FIND_IMPOSSIBLE)
+    return problem
 
 
 async def accounts(connection: Connection) -> AsyncIterator[AccountRow]:

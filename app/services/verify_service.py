@@ -76,6 +76,8 @@ class _Verification:
         self._wallets: _Stream[WalletRow] = _Stream("wallet", audit_repo.wallets(connection))
 
     async def run(self, on_progress: Callable[[int, int], None]) -> None:
+        if (impossible := await audit_repo.find_impossible(self._connection)) is not None:
+            raise AuditFailure(impossible)
         total = await audit_repo.count_accounts(self._connection)
         async for account in audit_repo.accounts(self._connection):
             audit = OwnerAudit(account)

@@ -116,6 +116,7 @@ STATEMENTS = (
         CONSTRAINT ck_transactions_key_with_fingerprint CHECK (
             (idempotency_key IS NULL) = (fingerprint IS NULL)
         ),
+        CONSTRAINT ck_transactions_fingerprint_length CHECK (octet_length(fingerprint) = 32),
         CONSTRAINT ck_transactions_hash_length CHECK (octet_length(hash) = 32),
         CONSTRAINT ck_transactions_effective_first CHECK (effective_at <= created_at),
         CONSTRAINT ck_transactions_refund_whole CHECK (
@@ -267,7 +268,7 @@ STATEMENTS = (
     """,
     """
     CREATE FUNCTION check_entries() RETURNS trigger
-    LANGUAGE plpgsql AS $$
+    LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
     DECLARE
         wrong record;
     BEGIN

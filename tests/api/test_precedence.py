@@ -252,7 +252,7 @@ async def test_each_wrong_by_itself_is_answered_with_its_code(service: Service, 
 
 
 def _are_tried(first: Wrong, second: Wrong) -> bool:
-    """Tell whether two can be combined; of what comes after the key, a sample does for what is wrong before the form."""
+    """Tell whether two can be combined. What is wrong before the form is not tried with all that comes after a key."""
     return (
         first.step < second.step
         and not first.touches & second.touches

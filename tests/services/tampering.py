@@ -307,6 +307,11 @@ PROJECTIONS = [
         f"UPDATE lots SET expires_at = NULL WHERE {at(5)}", f"{named(5)}: {NOT_ITS_HASH}", id="lot expires no more"
     ),
     pytest.param(
+        f"UPDATE lots SET expires_at = '1970-01-01Z' WHERE {at(1)}",
+        f"{named(1)}: {NOT_ITS_HASH}",
+        id="lot that never expires has expired",
+    ),
+    pytest.param(
         f"UPDATE lots SET granted = granted + 1 WHERE {at(5)}", f"{named(5)}: {NOT_ITS_HASH}", id="lot granted"
     ),
     pytest.param(
@@ -360,6 +365,12 @@ PROJECTIONS = [
         f"granted, granted, held, debt, asset_type_id, bucket, priority, true, kind FROM lots WHERE {at(5)}",
         "lot of owner {alice}, seq 99: belongs to nothing that is there",
         id="lot of nothing added",
+    ),
+    pytest.param(
+        "INSERT INTO lots SELECT id, 5127, 1, expires_at, granted, remaining, held, debt, asset_type_id, 7, priority, "
+        f"open, kind FROM lots WHERE {at(1)}",
+        "lot of owner 5127, seq 1: belongs to nothing that is there",
+        id="lot of nobody",
     ),
     # -- wallets -------------------------------------------------------------------------------------------------------
     pytest.param(

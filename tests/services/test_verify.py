@@ -6,20 +6,23 @@ The changes are made by a superuser with all triggers off. Every test finds the 
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from app.database import Database
+from app.domain import chain
 from app.domain.chain import note_digest
 from app.domain.commands import Bonus, Spend, TopUp
 from app.domain.errors import InsufficientFunds
 from app.domain.placement import bucket_of
 from app.domain.records import Note
 from app.models import metadata
+from app.repositories import audit_repo
 from app.services.ids import new_id
 from app.services.verify_service import Verdict, verify
 from app.services.wallet_service import WalletService
@@ -177,6 +180,57 @@ async def test_the_columns_of_a_header_are_those_that_are_tried() -> None:
     tried = {str(each.id) for each in HEADERS} | {"owner_id", "bucket", "seq", "outcome"}  # these four by HISTORY
     projected = {"feed_xid", "refund_no", "parent_amount", "refunded_after"}
     assert {column.name for column in metadata.tables["transactions"].columns} == tried | projected
+
+
+async def _rewrite(books: Books, seq: int, *, actor: str, parent_id: UUID | None, group_id: UUID | None) -> bytes:
+    """Change a transaction of Alice's that made no lot, give it the hash that is right then, and return that."""
+    async with books.database.snapshot() as connection:
+        stored = {
+            each.record.seq: each
+            async for each in audit_repo.transactions(connection)
+            if each.record.owner_id == books.ids["alice"]
+        }
+        entries = [entry async for key, entry in audit_repo.entries(connection) if key == (books.ids["alice"], seq)]
+    record = replace(stored[seq].record, actor=actor, parent_id=parent_id, group_id=group_id, entries=tuple(entries))
+    rewritten = chain.next_hash(stored[seq - 1].hash, record)
+    await books.connection.execute(
+        "UPDATE transactions SET actor = $3, parent_id = $4, group_id = $5, hash = $6 WHERE owner_id = $1 AND seq = $2",
+        books.ids["alice"],
+        seq,
+        actor,
+        parent_id,
+        group_id,
+        rewritten,
+    )
+    return rewritten
+
+
+async def test_a_transaction_rewritten_with_its_right_hash_is_given_away_by_the_next(books: Books) -> None:
+    await _rewrite(books, 6, actor="somebody else", parent_id=None, group_id=None)
+    found = (await verify(books.database)).problem
+    assert found is not None
+    assert re.fullmatch(_pattern(f"{named(7)}: {NOT_ITS_HASH}", books), found)
+
+
+@pytest.mark.parametrize("column", ["parent_id", "group_id"])
+async def test_another_parent_or_group_is_found(books: Books, column: str) -> None:
+    """No command makes these yet, so the last but one is rewritten to have them, and is the last then."""
+    cut = "; ".join(f"DELETE FROM {table} WHERE {at(10)}" for table in ("transactions", "ledger_entries", "lots"))
+    await books.connection.execute(cut.format(**books.ids))
+    last_hash = await _rewrite(books, 9, actor="a test", parent_id=uuid4(), group_id=uuid4())
+    await books.connection.execute(
+        "UPDATE accounts AS a SET last_seq = 9, last_hash = $2, last_at = t.created_at, "
+        "last_effective_at = t.effective_at FROM transactions AS t WHERE a.id = $1 AND t.owner_id = $1 AND t.seq = 9",
+        books.ids["alice"],
+        last_hash,
+    )
+    await books.connection.execute(
+        "UPDATE wallets SET posted = posted - 50 WHERE owner_id = $1 AND asset_type_id = 1", books.ids["alice"]
+    )
+    assert (await verify(books.database)).problem is None
+    found = await _problem(books, f"UPDATE transactions SET {column} = gen_random_uuid() WHERE {at(9)}")
+    assert found is not None
+    assert re.fullmatch(_pattern(f"{named(9)}: {NOT_ITS_HASH}", books), found)
 
 
 # -- what is right -----------------------------------------------------------------------------------------------------

@@ -37,7 +37,9 @@ async def execute_batch(services: GivenServices, actor: Actor, key: HeaderKey, b
     commands = [each for each in read if not isinstance(each, dict)]
     answers = iter(await services.wallets.execute_all([command for command, _ in commands]))
     results = [each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read]
-    return Response(json.dumps({"results": results}, ensure_ascii=False), media_type="application/json")
+    return Response(
+        json.dumps({"results": results}, ensure_ascii=False, separators=(",", ":")), media_type="application/json"
+    )
 
 
 async def _read(services: Services, operation: Any, actor: str) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401
