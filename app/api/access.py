@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 
 from fastapi import Request
@@ -9,7 +10,9 @@ from fastapi import Request
 from app.config import Access, Settings
 from app.domain.errors import Unauthorized
 
-FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+FORWARDING_HEADERS = frozenset(
+    {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+)
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
 
 _NO_KEY_SET = (
@@ -46,11 +49,15 @@ def _check_key(request: Request, key: str) -> None:
 
 def _is_local(request: Request) -> bool:
     """Tell whether the caller itself is on this machine: no proxy in between, and no page of another site's name."""
-    if request.client is None or any(header in request.headers for header in FORWARDING_HEADERS):
+    if request.client is None or not FORWARDING_HEADERS.isdisjoint(request.headers.keys()):
         return False
+    return _is_loopback(request.client.host) and _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")) is not None
+
+
+@lru_cache(maxsize=1_024)
+def _is_loopback(host: str) -> bool:
     try:
-        address = ip_address(request.client.host)
+        address = ip_address(host)
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback and _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")) is not None
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -32,3 +32,17 @@ PROBLEMS_READ = _declare(401, 404, 422, 500, 503)
 PROBLEMS_BATCH = _declare(400, 401, 413, 422, 500, 503)
 PROBLEMS_WRITE = _declare(400, 401, 404, 409, 413, 422, 500, 503)
 PROBLEMS_SPEND = _declare(400, 401, 402, 404, 409, 413, 422, 500, 503)
+
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "The same as the member idempotency_key, as a header; bare or in double quotes.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 257},
+        }
+    ]
+}
+"""For `openapi_extra`: the header is read by the request itself."""

@@ -8,9 +8,9 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from app.api.access import actor_of
-from app.domain.errors import ContentTooLarge
-from app.schemas.fields import NumberText
-from app.services.wallet_service import WalletService
+from app.api.dependencies import Services
+from app.domain.errors import ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer
+from app.schemas.fields import NumberText, check_key
 
 BASE_PATH = "/api/v1"
 INTEGER_DIGITS_MAX = 20
@@ -20,7 +20,31 @@ DIGITS_OF_LENGTH_MAX = 20
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class ExactRequest(Request):
+class LedgerRequest(Request):
+    """A request under /api/v1: who sends it, its body read exactly, and the services to answer it with."""
+
+    actor: str
+
+    @property
+    def services(self) -> Services:
+        """What the application is made of."""
+        services: Services = self.app.state.services
+        return services
+
+    def idempotency_key(self, in_body: str | None) -> str | None:
+        """Return the key, from the header or from the body.
+
+        Raises:
+            IdempotencyKeysDiffer: it is given twice, differently.
+            FieldInvalid: the header's can't be a key.
+        """
+        given = {_header_key(each) for each in self.headers.getlist("idempotency-key")}
+        if in_body is not None:
+            given.add(in_body)
+        if len(given) > 1:
+            raise IdempotencyKeysDiffer
+        return next(iter(given), None)
+
     async def read_body(self) -> None:
         """Read the body, as far as it may go.
 
@@ -70,15 +94,24 @@ class LedgerRoute(APIRoute):
         handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            request.state.actor = actor_of(request, request.app.state.settings)
+            exact = LedgerRequest(request.scope, request.receive)
+            exact.actor = actor_of(request, request.app.state.settings)
             if request.method != "GET":
-                wallets: WalletService = request.app.state.services.wallets
-                wallets.refuse_when_full()
-            exact = ExactRequest(request.scope, request.receive)
-            await exact.read_body()
+                exact.services.wallets.refuse_when_full()
+                await exact.read_body()
             return await handle(exact)
 
         return checked
+
+
+def _header_key(text: str) -> str:
+    """Return the key in a header, which is bare or quoted."""
+    try:
+        key = text.encode("latin-1").decode().strip()
+        return check_key(key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key)
+    except ValueError as error:
+        reason = "must be UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise FieldInvalid(field="idempotency_key", reason=reason) from None
 
 
 def _integer(text: str) -> int | NumberText:

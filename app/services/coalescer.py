@@ -93,7 +93,7 @@ class Coalescer(Generic[Item, Answer]):
             return [ShuttingDown() for _ in items]
         if self.full:
             return [Busy() for _ in items]
-        tickets = [Ticket[Item, Answer](item) for item in items]
+        tickets: list[Ticket[Item, Answer]] = [Ticket(item) for item in items]
         self._queue.extend(tickets)
         self._wake()
         try:

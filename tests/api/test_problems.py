@@ -176,6 +176,22 @@ async def test_a_body_that_is_too_large_is_413_whether_its_size_is_declared_or_n
     assert await service.size() == before
 
 
+async def test_a_body_that_says_it_is_too_large_is_not_even_read(service: Service) -> None:
+    app = service.client._transport.app  # type: ignore[attr-defined]  # the transport is ours
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        pytest.fail("it was read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = post_scope("/api/v1/batch")
+    scope["headers"].append((b"content-length", str(2**40).encode()))
+    await app(scope, receive, send)
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (413, "content_too_large")
+
+
 # -- the request is wrong ------------------------------------------------------------------------------------------
 
 

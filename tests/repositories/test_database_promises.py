@@ -140,7 +140,6 @@ async def test_lines_can_not_be_added_to_a_transaction_of_an_earlier_unit_of_wor
         await insert(connection, "ledger_entries", own, {**COUNTER_LINE, **earlier, "line": 4})
 
 
-@pytest.mark.xfail(strict=True, reason="check_entries has no search_path of its own")
 async def test_a_temporary_table_can_not_stand_in_for_the_headers(connection: Connection) -> None:
     """Everybody may make temporary tables, and their names are found before all others."""
     await connection.execute("CREATE TEMPORARY TABLE transactions (LIKE public.transactions INCLUDING DEFAULTS)")

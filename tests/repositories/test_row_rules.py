@@ -55,6 +55,8 @@ BROKEN: list[tuple[str, Row]] = [
     ("ck_transactions_refused_says_why", {"outcome": "refused"}),
     ("ck_transactions_key_with_fingerprint", {"idempotency_key": "key"}),
     ("ck_transactions_key_with_fingerprint", {"fingerprint": bytes(32)}),
+    ("ck_transactions_fingerprint_length", {"idempotency_key": "key", "fingerprint": bytes(31)}),
+    ("ck_transactions_fingerprint_length", {"idempotency_key": "key", "fingerprint": bytes(33)}),
     ("ck_transactions_hash_length", {"hash": bytes(31)}),
     ("ck_transactions_hash_length", {"hash": bytes(33)}),
     ("ck_transactions_effective_first", {"effective_at": NOW + timedelta(microseconds=1)}),

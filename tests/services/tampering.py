@@ -336,7 +336,7 @@ PROJECTIONS = [
     ),
     pytest.param(
         f"UPDATE lots SET held = 1 WHERE {at(1)}",
-        "wallet of account {alice} in asset type 1: held is 0, its lots hold another",
+        "lot … (owner {alice}): holds 1, and no hold does",
         id="lot held",
     ),
     pytest.param(
@@ -400,6 +400,7 @@ PROJECTIONS = [
         id="wallet deleted",
     ),
     pytest.param(
+        "INSERT INTO asset_types (id, code, name, scale) VALUES (4, 'GEM', 'Gems', 2); "
         "UPDATE wallets SET asset_type_id = 4 WHERE owner_id = {alice} AND asset_type_id = 3",
         "wallet of account {alice} in asset type 4: posted is 250000, not 0",
         id="wallet of another asset type",
@@ -442,6 +443,12 @@ PROJECTIONS = [
 
 UNGUARDED = [
     pytest.param(
+        "ALTER TABLE transactions DROP CONSTRAINT ck_transactions_fingerprint_length; "
+        f"UPDATE transactions SET fingerprint = fingerprint || '\\x00' WHERE {at(6)}",
+        f"{named(6)}: its fingerprint is no digest",
+        id="longer fingerprint",
+    ),
+    pytest.param(
         "ALTER TABLE ledger_entries DROP CONSTRAINT ck_ledger_entries_balance_floor; "
         f"UPDATE ledger_entries SET amount = -105301, balance_after = -1 WHERE {at(6)} AND line = 1",
         f"{named(6)} line 1: the balance is -1",
@@ -479,41 +486,99 @@ UNGUARDED = [
     ),
 ]
 
-OVERLOOKED = [
-    pytest.param(
-        f"UPDATE transactions SET fingerprint = fingerprint || '\\x00' WHERE {at(6)}", id="longer fingerprint"
+IMPOSSIBLE = [
+    # -- what can't be read --------------------------------------------------------------------------------------------
+    *(
+        pytest.param(
+            f"UPDATE transactions SET {assignment} WHERE {at(10)}",
+            f"{named(10)}: its times are out of range",
+            id=assignment,
+        )
+        for assignment in (
+            "created_at = 'infinity'",
+            "created_at = '20000-01-01Z'",
+            "effective_at = '-infinity'",
+            "effective_at = '4000-01-01 BC'",
+        )
     ),
+    *(
+        pytest.param(
+            f"UPDATE lots SET expires_at = '{moment}' WHERE {at(10)}",
+            "lot … (owner {alice}): expires_at is out of range",
+            id=f"expires_at = {moment}",
+        )
+        for moment in ("infinity", "20000-01-01Z", "4000-01-01 BC")
+    ),
+    *(
+        pytest.param(
+            f"UPDATE wallets SET next_due_at = '{moment}' WHERE owner_id = {{alice}} AND asset_type_id = 1",
+            "wallet of account {alice} in asset type 1: next_due_at is out of range",
+            id=f"next_due_at = {moment}",
+        )
+        for moment in ("-infinity", "20000-01-01Z", "4000-01-01 BC")
+    ),
+    *(
+        pytest.param(
+            f"UPDATE accounts SET {column} = '20000-01-01Z' WHERE id = {{alice}}",
+            "account {alice}: last_at or last_effective_at is out of range",
+            id=f"{column} far ahead",
+        )
+        for column in ("last_at", "last_effective_at")
+    ),
+    # -- what is missing -----------------------------------------------------------------------------------------------
+    pytest.param("DELETE FROM accounts WHERE id = 1", "system account 1: is missing", id="no Treasury"),
+    pytest.param("DELETE FROM accounts WHERE id = 2", "system account 2: is missing", id="no Breakage"),
+    pytest.param(
+        "DELETE FROM asset_types WHERE id = 3; DELETE FROM wallets WHERE asset_type_id = 3 AND owner_id = {bob}",
+        "wallet of account {alice}: there is no asset type 3",
+        id="no asset type",
+    ),
+    # -- what nothing puts there ---------------------------------------------------------------------------------------
     pytest.param(
         "INSERT INTO transaction_notes (owner_id, bucket, seq, digest) "
         "SELECT id, bucket, 99, sha256('other') FROM accounts WHERE id = {alice}",
+        "note of owner {alice}, seq 99: belongs to nothing that is there",
         id="note of no transaction",
     ),
     pytest.param(
         "INSERT INTO transaction_notes (owner_id, bucket, seq, digest) VALUES (5127, 7, 1, sha256('other'))",
+        "note of owner 5127, seq 1: belongs to nothing that is there",
         id="note of nobody",
-    ),
-    pytest.param(f"UPDATE lots SET debt = 1 WHERE {at(5)}", id="lot debt"),
-    pytest.param(
-        f"UPDATE lots SET held = 1 WHERE {at(1)}; "
-        "UPDATE wallets SET held = 1 WHERE owner_id = {alice} AND asset_type_id = 1",
-        id="held by no hold",
     ),
     pytest.param(
         "INSERT INTO holds (id, owner_id, bucket, asset_type_id, seq, amount, deadline, lot_ids, lot_amounts) "
         "VALUES (gen_random_uuid(), 5127, 7, 1, 1, 5, now(), ARRAY[gen_random_uuid()], ARRAY[5])",
+        "hold … (owner 5127): no transaction placed it",
         id="hold of nobody",
     ),
-    pytest.param("UPDATE wallets SET day_spent = 5, day = current_date WHERE owner_id = {alice}", id="day of a wallet"),
-    pytest.param("UPDATE accounts SET external_user_id = 'mallory' WHERE id = {alice}", id="account of another user"),
-    pytest.param("DELETE FROM accounts WHERE id = 1", id="Treasury deleted"),
-    pytest.param("DELETE FROM asset_types WHERE id = 1", id="asset type deleted"),
-    pytest.param("UPDATE asset_types SET scale = 3 WHERE id = 1", id="scale of an asset type"),
-]
-
-UNREADABLE = [
-    pytest.param(f"UPDATE transactions SET created_at = 'infinity' WHERE {at(10)}", id="created_at without end"),
-    pytest.param(f"UPDATE transactions SET created_at = '20000-01-01Z' WHERE {at(10)}", id="created_at far ahead"),
-    pytest.param(f"UPDATE lots SET expires_at = 'infinity' WHERE {at(10)}", id="expires_at without end"),
-    pytest.param("UPDATE wallets SET next_due_at = '4000-01-01 BC' WHERE owner_id = {alice}", id="due before time"),
-    pytest.param("UPDATE accounts SET last_at = '20000-01-01Z' WHERE id = {alice}", id="last_at far ahead"),
+    pytest.param(
+        "INSERT INTO holds (id, owner_id, bucket, asset_type_id, seq, amount, deadline, lot_ids, lot_amounts) "
+        f"SELECT id, owner_id, bucket, 1, 6, 5, created_at, ARRAY[id], ARRAY[5] FROM transactions WHERE {at(6)}",
+        "hold … (owner {alice}): no transaction placed it",
+        id="hold of a spend",
+    ),
+    *(
+        pytest.param(
+            f"UPDATE wallets SET {assignment} WHERE owner_id = {{alice}} AND asset_type_id = 1",
+            "wallet of account {alice} in asset type 1: counts a day that no limit asked for",
+            id=assignment,
+        )
+        for assignment in ("day = '2030-01-01'", "day_spent = 5", "day_credited = 5")
+    ),
+    pytest.param(
+        f"UPDATE lots SET debt = 1 WHERE {at(5)}",
+        "lot … (owner {alice}): owes 1, and no transaction made that debt",
+        id="debt of a lot",
+    ),
+    pytest.param(
+        f"UPDATE lots SET held = 1 WHERE {at(1)}; "
+        "UPDATE wallets SET held = 1 WHERE owner_id = {alice} AND asset_type_id = 1",
+        "lot … (owner {alice}): holds 1, and no hold does",
+        id="held by no hold",
+    ),
+    pytest.param(
+        "UPDATE accounts SET external_user_id = 'mallory' WHERE id = {alice}",
+        "account {alice}: is not in its user's bucket",
+        id="account of another user",
+    ),
 ]

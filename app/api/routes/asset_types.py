@@ -1,17 +1,16 @@
 """The catalogue of credits."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from app.api.answers import asset_type_answer
-from app.api.dependencies import GivenServices
+from app.api.answers import asset_type_members, json_response
 from app.api.documented import PROBLEMS_LIST
-from app.api.exact_json import BASE_PATH, LedgerRoute
+from app.api.exact_json import BASE_PATH, LedgerRequest, LedgerRoute
 from app.schemas.responses import AssetTypesResponse
 
 router = APIRouter(prefix=f"{BASE_PATH}/asset-types", tags=["asset types"], route_class=LedgerRoute)
 
 
-@router.get("", operation_id="list_asset_types", responses=PROBLEMS_LIST)
-async def list_asset_types(services: GivenServices) -> AssetTypesResponse:
+@router.get("", operation_id="list_asset_types", response_model=AssetTypesResponse, responses=PROBLEMS_LIST)
+async def list_asset_types(request: LedgerRequest) -> Response:
     """Every kind of credit."""
-    return AssetTypesResponse(data=[asset_type_answer(each) for each in await services.catalogue.load()])
+    return json_response({"data": [asset_type_members(each) for each in await request.services.catalogue.load()]})

@@ -1,17 +1,15 @@
 """Many operations in one call."""
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.api.answers import transaction_members
+from app.api.answers import json_response, transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
-from app.api.dependencies import Actor, GivenServices, HeaderKey, Services
 from app.api.documented import PROBLEMS_BATCH
-from app.api.exact_json import BASE_PATH, LedgerRoute
+from app.api.exact_json import BASE_PATH, LedgerRequest, LedgerRoute
 from app.api.problems import problem_of, validation_problem
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.errors import FieldInvalid, WalletError
@@ -25,33 +23,31 @@ _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
 
 @router.post("", operation_id="execute_batch", response_model=BatchResponse, responses=PROBLEMS_BATCH)
-async def execute_batch(services: GivenServices, actor: Actor, key: HeaderKey, body: BatchRequest) -> Response:
+async def execute_batch(request: LedgerRequest, body: BatchRequest) -> Response:
     """Run up to 1,000 operations of any users.
 
     Each is decided on its own and has its own result, in order; those of one user are decided in the order given. A
     wrong or refused operation does not keep the others from being carried out.
     """
-    if key is not None:
+    if request.idempotency_key(None) is not None:
         raise FieldInvalid(field="idempotency_key", reason="each operation of a batch has its own, as a member of it")
-    read = [await _read(services, each, actor) for each in body.operations]
+    read = [await _read(request, each) for each in body.operations]
     commands = [each for each in read if not isinstance(each, dict)]
-    answers = iter(await services.wallets.execute_all([command for command, _ in commands]))
+    answers = iter(await request.services.wallets.execute_all([command for command, _ in commands]))
     results = [each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read]
-    return Response(
-        json.dumps({"results": results}, ensure_ascii=False, separators=(",", ":")), media_type="application/json"
-    )
+    return json_response({"results": results})
 
 
-async def _read(services: Services, operation: Any, actor: str) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401
+async def _read(request: LedgerRequest, operation: Any) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401
     """Return the command that an operation asks for, or the problem with it."""
     try:
         body = _OPERATION.validate_python(operation)
-        asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
+        asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
         user, key = body.external_user_id, body.idempotency_key
         if isinstance(body, BatchSpend):
-            return build_spend(body, user=user, asset=asset, key=key, actor=actor), asset
+            return build_spend(body, user=user, asset=asset, key=key, actor=request.actor), asset
         kind = TopUp if isinstance(body, BatchTopUp) else Bonus
-        return build_credit(kind, body, user=user, asset=asset, key=key, actor=actor), asset
+        return build_credit(kind, body, user=user, asset=asset, key=key, actor=request.actor), asset
     except ValidationError as error:
         return validation_problem([_untagged(each) for each in error.errors(include_url=False)])
     except WalletError as error:

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.answers import account_answer, balance_answer, transaction_answer
+from app.api.answers import account_members, balance_members, json_response, transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
-from app.api.dependencies import Actor, GivenServices, HeaderKey, PathUser, Services, one_key
-from app.api.documented import PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
-from app.api.exact_json import BASE_PATH, LedgerRoute
+from app.api.dependencies import PathUser
+from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
+from app.api.exact_json import BASE_PATH, LedgerRequest, LedgerRoute
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.records import AssetType
 from app.schemas.fields import AssetCode, AssetTypeId
@@ -18,79 +18,91 @@ from app.schemas.responses import AccountResponse, BalanceResponse, TransactionR
 router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", tags=["wallets"], route_class=LedgerRoute)
 
 
-@router.get("/balance", operation_id="get_balance", responses=PROBLEMS_READ)
+@router.get("/balance", operation_id="get_balance", response_model=BalanceResponse, responses=PROBLEMS_READ)
 async def get_balance(
-    services: GivenServices,
+    request: LedgerRequest,
     user: PathUser,
-    response: Response,
     asset_type_id: Annotated[AssetTypeId | None, Query(description="Which credits, by number.")] = None,
     asset_code: Annotated[AssetCode | None, Query(description="Which credits, by code; instead of the number.")] = None,
-) -> BalanceResponse:
+) -> Response:
     """What a user has of one kind of credit.
 
     Every write that was answered before this call was sent is in it. A user without a wallet in this asset type has
     zero.
     """
-    asset = await named_asset(services.catalogue, asset_type_id, asset_code)
-    balance = await services.wallets.balance(user, asset.id)
-    response.headers["Cache-Control"] = "no-store"
-    return balance_answer(balance, asset)
+    asset = await named_asset(request.services.catalogue, asset_type_id, asset_code)
+    balance = await request.services.wallets.balance(user, asset.id)
+    return json_response(balance_members(balance, asset), headers={"Cache-Control": "no-store"})
 
 
-@router.post("/top-up", operation_id="top_up", responses=PROBLEMS_WRITE)
-async def top_up(
-    services: GivenServices, user: PathUser, actor: Actor, key: HeaderKey, body: CreditRequest, response: Response
-) -> TransactionResponse:
+@router.post(
+    "/top-up",
+    operation_id="top_up",
+    response_model=TransactionResponse,
+    responses=PROBLEMS_WRITE,
+    openapi_extra=IDEMPOTENCY_KEY,
+)
+async def top_up(request: LedgerRequest, user: PathUser, body: CreditRequest) -> Response:
     """Give a user credits that were bought."""
-    asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
-    key = one_key(key, body.idempotency_key)
-    command = build_credit(TopUp, body, user=user, asset=asset, key=key, actor=actor)
-    return await _executed(services, command, asset, response)
+    return await _credit(TopUp, request, user, body)
 
 
-@router.post("/bonus", operation_id="bonus", responses=PROBLEMS_WRITE)
-async def bonus(
-    services: GivenServices, user: PathUser, actor: Actor, key: HeaderKey, body: CreditRequest, response: Response
-) -> TransactionResponse:
+@router.post(
+    "/bonus",
+    operation_id="bonus",
+    response_model=TransactionResponse,
+    responses=PROBLEMS_WRITE,
+    openapi_extra=IDEMPOTENCY_KEY,
+)
+async def bonus(request: LedgerRequest, user: PathUser, body: CreditRequest) -> Response:
     """Give a user credits for free."""
-    asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
-    key = one_key(key, body.idempotency_key)
-    command = build_credit(Bonus, body, user=user, asset=asset, key=key, actor=actor)
-    return await _executed(services, command, asset, response)
+    return await _credit(Bonus, request, user, body)
 
 
-@router.post("/spend", operation_id="spend", responses=PROBLEMS_SPEND)
-async def spend(
-    services: GivenServices, user: PathUser, actor: Actor, key: HeaderKey, body: SpendRequest, response: Response
-) -> TransactionResponse:
+@router.post(
+    "/spend",
+    operation_id="spend",
+    response_model=TransactionResponse,
+    responses=PROBLEMS_SPEND,
+    openapi_extra=IDEMPOTENCY_KEY,
+)
+async def spend(request: LedgerRequest, user: PathUser, body: SpendRequest) -> Response:
     """Take credits, all or nothing: by priority, then the soonest to expire, then promo before paid, then the oldest.
 
     When the credits do not suffice the answer is 402 and nothing is taken.
     """
-    asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
-    key = one_key(key, body.idempotency_key)
-    return await _executed(services, build_spend(body, user=user, asset=asset, key=key, actor=actor), asset, response)
+    key = request.idempotency_key(body.idempotency_key)
+    asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
+    command = build_spend(body, user=user, asset=asset, key=key, actor=request.actor)
+    return await _executed(request, command, asset)
 
 
 OPENED: dict[int | str, dict[str, Any]] = {201: {"description": "Opened", "model": AccountResponse}}
 
 
-@router.put("", operation_id="open_account", tags=["accounts"], responses=OPENED | PROBLEMS_WRITE)
-async def open_account(
-    services: GivenServices,
-    user: PathUser,
-    response: Response,
-    body: OpenAccountRequest | None = None,
-) -> AccountResponse:
+@router.put(
+    "",
+    operation_id="open_account",
+    response_model=AccountResponse,
+    tags=["accounts"],
+    responses=OPENED | PROBLEMS_WRITE,
+)
+async def open_account(request: LedgerRequest, user: PathUser, body: OpenAccountRequest | None = None) -> Response:
     """Open an account for a user: 201 when it is opened, 200 when it was there. Metadata, where given, is replaced."""
+    services = request.services
     account = await services.accounts.open(user, None if body is None else body.metadata)
     assets = {each.asset_type_id: await services.catalogue.by_id(each.asset_type_id) for each in account.wallets}
-    response.status_code = 201 if account.opened else 200
-    return account_answer(account, assets)
+    return json_response(account_members(account, assets), status=201 if account.opened else 200)
 
 
-async def _executed(services: Services, command: Command, asset: AssetType, response: Response) -> TransactionResponse:
-    receipt = await services.wallets.execute(command)
-    if receipt.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return transaction_answer(receipt, asset)
+async def _credit(kind: type[TopUp | Bonus], request: LedgerRequest, user: str, body: CreditRequest) -> Response:
+    key = request.idempotency_key(body.idempotency_key)
+    asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
+    command = build_credit(kind, body, user=user, asset=asset, key=key, actor=request.actor)
+    return await _executed(request, command, asset)
+
+
+async def _executed(request: LedgerRequest, command: Command, asset: AssetType) -> Response:
+    receipt = await request.services.wallets.execute(command)
+    headers = {"Idempotent-Replayed": "true"} if receipt.replayed else None
+    return json_response(transaction_members(receipt, asset), headers=headers)
