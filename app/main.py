@@ -1,5 +1,6 @@
 """Builds the HTTP process, and nothing else. `app.main:app` is made when a server asks for it."""
 
+import gc
 import signal
 import sys
 import threading
@@ -29,6 +30,8 @@ from app.services.catalogue import Catalogue
 from app.services.readiness import Readiness
 from app.services.seed_service import seed
 from app.services.wallet_service import WalletService
+
+GC_ALLOCATIONS, GC_GENERATION_1, GC_GENERATION_2 = 50_000, 20, 50
 
 if TYPE_CHECKING:
     app: ASGIApp
@@ -94,6 +97,17 @@ async def _start(settings: Settings, database: Database) -> Services:
     return services
 
 
+def create_served_app(settings: Settings) -> ASGIApp:
+    """Build the application of a process that does nothing but serve it.
+
+    Garbage is collected rarely, and what start-up made is never looked at again: that had cost an eighth of a batch.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, GC_GENERATION_1, GC_GENERATION_2)
+    return create_app(settings)
+
+
 @contextmanager
 def _noticing_stop(readiness: Readiness) -> Iterator[None]:
     """Let /health/ready say "draining" from the moment of the signal, while the server still finishes requests."""
@@ -152,7 +166,7 @@ def __getattr__(name: str) -> ASGIApp:
     if name != "app":
         raise AttributeError(name)
     try:
-        return create_app(load_settings())
+        return create_served_app(load_settings())
     except ConfigurationError as error:
         sys.stderr.write(f"wallet: {error}\n")
         raise SystemExit(2) from None

@@ -173,7 +173,7 @@ CREATE TABLE public.lots (
     open boolean NOT NULL,
     kind text NOT NULL,
     CONSTRAINT ck_lots_bucket_of_owner CHECK (((owner_id >= 1024) AND (bucket = (owner_id % (1024)::bigint)))),
-    CONSTRAINT ck_lots_debt_within_spent CHECK (((debt >= 0) AND (debt <= granted))),
+    CONSTRAINT ck_lots_debt_within_spent CHECK (((debt >= 0) AND (debt <= (granted - remaining)))),
     CONSTRAINT ck_lots_held_within_remaining CHECK (((held >= 0) AND (held <= remaining))),
     CONSTRAINT ck_lots_kind_known CHECK ((kind = ANY (ARRAY['paid'::text, 'promo'::text]))),
     CONSTRAINT ck_lots_open_while_remaining CHECK ((open = (remaining > 0))),
@@ -227,6 +227,7 @@ CREATE TABLE public.transactions (
     CONSTRAINT ck_transactions_outcome_known CHECK ((outcome = ANY (ARRAY['posted'::text, 'refused'::text]))),
     CONSTRAINT ck_transactions_refund_ceiling CHECK ((refunded_after <= parent_amount)),
     CONSTRAINT ck_transactions_refund_whole CHECK (((num_nulls(refund_no, parent_amount, refunded_after) = ANY (ARRAY[0, 3])) AND ((refund_no IS NULL) OR (parent_id IS NOT NULL)))),
+    CONSTRAINT ck_transactions_refund_with_number CHECK ((((type = 'refund'::text) AND (outcome = 'posted'::text)) = (refund_no IS NOT NULL))),
     CONSTRAINT ck_transactions_refused_says_why CHECK (((outcome = 'posted'::text) OR (facts IS NOT NULL))),
     CONSTRAINT ck_transactions_seq_floor CHECK ((seq > 0)),
     CONSTRAINT ck_transactions_type_known CHECK ((type = ANY (ARRAY['top_up'::text, 'bonus'::text, 'spend'::text, 'hold'::text, 'capture'::text, 'release'::text, 'refund'::text, 'reversal'::text, 'expiry'::text, 'adjustment'::text, 'extend'::text, 'group'::text, 'account_change'::text])))
@@ -293,6 +294,8 @@ CREATE UNIQUE INDEX uq_transactions_idempotency_key ON public.transactions USING
 CREATE UNIQUE INDEX uq_transactions_refund_no ON public.transactions USING btree (owner_id, parent_id, refund_no, bucket) WHERE (refund_no IS NOT NULL);
 
 CREATE TRIGGER asset_types_immutable BEFORE UPDATE ON public.asset_types FOR EACH ROW WHEN ((((old.id IS DISTINCT FROM new.id) OR (old.code IS DISTINCT FROM new.code)) OR (old.scale IS DISTINCT FROM new.scale))) EXECUTE FUNCTION public.refuse_asset_type_change();
+
+CREATE TRIGGER asset_types_stay BEFORE DELETE OR TRUNCATE ON public.asset_types FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER ledger_entries_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 

@@ -25,7 +25,7 @@ from app.config import ConfigurationError, Settings, load_settings
 from app.database import Database, create_database
 from app.database_url import EMBEDDED_DATABASE, database_url, unreachable
 from app.domain.errors import DatabaseUnavailable
-from app.main import create_app
+from app.main import create_served_app
 from app.migration import migrate
 from app.services.seed_service import seed
 
@@ -60,7 +60,7 @@ def worker_app() -> ASGIApp:
     """Make the application of a worker process, which ends when its parent does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    return create_app(load_settings())
+    return create_served_app(load_settings())
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -121,7 +121,7 @@ async def _prepare(postgres: "EmbeddedPostgres") -> None:
 
 def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
     config = uvicorn.Config(
-        "app.cli.serve:worker_app" if settings.workers > 1 else create_app(settings),
+        "app.cli.serve:worker_app" if settings.workers > 1 else create_served_app(settings),
         factory=settings.workers > 1,
         workers=settings.workers,
         access_log=False,

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from app.domain.records import LotKind, LotRow
 
-BurnKey = tuple[int, datetime, bool, int, UUID]
+BurnKey = tuple[int, bool, datetime, bool, int, UUID]
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
+_NO_MATTER = datetime.min.replace(tzinfo=UTC)
 
 
 def burn_key(lot: LotRow) -> BurnKey:
     """Return what lots are sorted by. The index `ix_lots_burn` sorts the same way."""
-    return (lot.priority, lot.expires_at or _NEVER, lot.kind is LotKind.PAID, lot.seq, lot.id)
+    never = lot.expires_at is None
+    return (lot.priority, never, lot.expires_at or _NO_MATTER, lot.kind is LotKind.PAID, lot.seq, lot.id)

@@ -123,7 +123,10 @@ STATEMENTS = (
             num_nulls(refund_no, parent_amount, refunded_after) IN (0, 3)
             AND (refund_no IS NULL OR parent_id IS NOT NULL)
         ),
-        CONSTRAINT ck_transactions_refund_ceiling CHECK (refunded_after <= parent_amount)
+        CONSTRAINT ck_transactions_refund_ceiling CHECK (refunded_after <= parent_amount),
+        CONSTRAINT ck_transactions_refund_with_number CHECK (
+            (type = 'refund' AND outcome = 'posted') = (refund_no IS NOT NULL)
+        )
     )
     """,
     """
@@ -196,7 +199,7 @@ STATEMENTS = (
         CONSTRAINT ck_lots_priority_range CHECK (priority BETWEEN 0 AND 100),
         CONSTRAINT ck_lots_remaining_within_granted CHECK (remaining BETWEEN 0 AND granted),
         CONSTRAINT ck_lots_held_within_remaining CHECK (held BETWEEN 0 AND remaining),
-        CONSTRAINT ck_lots_debt_within_spent CHECK (debt BETWEEN 0 AND granted),
+        CONSTRAINT ck_lots_debt_within_spent CHECK (debt BETWEEN 0 AND granted - remaining),
         CONSTRAINT ck_lots_open_while_remaining CHECK (open = (remaining > 0))
     ) WITH (fillfactor = 70)
     """,
@@ -264,6 +267,10 @@ STATEMENTS = (
     """,
     """
     CREATE TRIGGER ledger_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entries
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+    """,
+    """
+    CREATE TRIGGER asset_types_stay BEFORE DELETE OR TRUNCATE ON asset_types
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
     """,
     """

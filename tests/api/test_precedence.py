@@ -140,11 +140,6 @@ async def _(draft: Draft) -> None:
     draft.path_user = "x" * 256
 
 
-@wrong(5, "field_invalid", "header")
-async def _(draft: Draft) -> None:
-    draft.headers["Idempotency-Key"] = "k" * 256
-
-
 @wrong(6, "asset_ambiguous", "asset")
 async def _(draft: Draft) -> None:
     draft.body["asset_code"] = "GOLD" if draft.asset == 1 else f"A{draft.asset}"
@@ -153,6 +148,11 @@ async def _(draft: Draft) -> None:
 @wrong(6, "unknown_asset_type", "asset")
 async def _(draft: Draft) -> None:
     draft.body["asset_type_id"] = 77
+
+
+@wrong(6, "field_invalid", "header")
+async def _(draft: Draft) -> None:
+    draft.headers["Idempotency-Key"] = "k" * 256
 
 
 @wrong(6, "idempotency_keys_differ", "header")

@@ -11,7 +11,7 @@ from tests.repositories.rows import CHECK, COUNTER_LINE, NOW, OTHER, Connection,
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REFUND: Row = {"parent_id": UUID(int=9), "parent_amount": 100, "refund_no": 1, "refunded_after": 60}
+REFUND: Row = {"type": "refund", "parent_id": UUID(int=9), "parent_amount": 100, "refund_no": 1, "refunded_after": 60}
 
 BROKEN: list[tuple[str, Row]] = [
     # -- reference -----------------------------------------------------------------------------------------------------
@@ -66,6 +66,8 @@ BROKEN: list[tuple[str, Row]] = [
     ("ck_transactions_refund_whole", REFUND | {"refund_no": None}),
     ("ck_transactions_refund_whole", REFUND | {"parent_id": None}),
     ("ck_transactions_refund_ceiling", REFUND | {"refunded_after": 101}),
+    ("ck_transactions_refund_with_number", {"type": "refund"}),
+    ("ck_transactions_refund_with_number", REFUND | {"type": "spend"}),
     # -- entries -------------------------------------------------------------------------------------------------------
     ("ck_ledger_entries_bucket_of_owner", {"bucket": 8}),
     ("ck_ledger_entries_own_or_system", {"account_id": OTHER, "balance_after": None, "lot_id": None}),

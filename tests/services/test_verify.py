@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
@@ -259,6 +260,24 @@ async def test_an_empty_ledger_is_right(empty_url: str) -> None:
     verdict = await verify(database)
     await database.close()
     assert verdict == Verdict(accounts=0, transactions=0, entries=0, problem=None)
+
+
+async def test_credits_that_expire_as_late_as_can_be_asked_for_are_right(books: Books) -> None:
+    wallets = WalletService(books.database)
+    await wallets.execute(
+        TopUp(
+            transaction_id=new_id(BUCKET),
+            lot_id=new_id(BUCKET),
+            external_user_id="user_alice",
+            bucket=BUCKET,
+            asset_type_id=1,
+            amount=1,
+            actor="a test",
+            expires_at=datetime.max.replace(tzinfo=UTC),
+        )
+    )
+    await wallets.close()
+    assert (await verify(books.database)).problem is None
 
 
 async def test_of_two_wrong_rows_the_first_is_named(books: Books) -> None:

@@ -4,21 +4,21 @@ SELECT problem
   FROM (
       SELECT format('transaction %s (owner %s, seq %s): its times are out of range', t.id, t.owner_id, t.seq) AS problem
         FROM transactions AS t
-       WHERE t.created_at NOT BETWEEN '1970-01-01Z' AND '9999-01-01Z'
-          OR t.effective_at NOT BETWEEN '1970-01-01Z' AND '9999-01-01Z'
+       WHERE t.created_at NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
+          OR t.effective_at NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
    UNION ALL
       SELECT format('lot %s (owner %s): expires_at is out of range', l.id, l.owner_id)
         FROM lots AS l
-       WHERE l.expires_at NOT BETWEEN '1970-01-01Z' AND '9999-01-01Z'
+       WHERE l.expires_at NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
    UNION ALL
       SELECT format('wallet of account %s in asset type %s: next_due_at is out of range', w.owner_id, w.asset_type_id)
         FROM wallets AS w
-       WHERE w.next_due_at NOT BETWEEN '1970-01-01Z' AND '9999-01-01Z'
+       WHERE w.next_due_at NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
    UNION ALL
       SELECT format('account %s: last_at or last_effective_at is out of range', a.id)
         FROM accounts AS a
-       WHERE a.last_at NOT BETWEEN '1970-01-01Z' AND '9999-01-01Z'
-          OR a.last_effective_at NOT BETWEEN '1970-01-01Z' AND '9999-01-01Z'
+       WHERE a.last_at NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
+          OR a.last_effective_at NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
    UNION ALL
       SELECT format('system account %s: is missing', s.id)
         FROM (VALUES (1), (2)) AS s (id)
