@@ -173,12 +173,12 @@ CREATE TABLE public.lots (
     open boolean NOT NULL,
     kind text NOT NULL,
     CONSTRAINT ck_lots_bucket_of_owner CHECK (((owner_id >= 1024) AND (bucket = (owner_id % (1024)::bigint)))),
-    CONSTRAINT ck_lots_debt_within_spent CHECK (((debt >= 0) AND (debt <= (granted - remaining)))),
     CONSTRAINT ck_lots_held_within_remaining CHECK (((held >= 0) AND (held <= remaining))),
     CONSTRAINT ck_lots_kind_known CHECK ((kind = ANY (ARRAY['paid'::text, 'promo'::text]))),
     CONSTRAINT ck_lots_open_while_remaining CHECK ((open = (remaining > 0))),
     CONSTRAINT ck_lots_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
-    CONSTRAINT ck_lots_remaining_within_granted CHECK (((remaining >= 0) AND (remaining <= granted)))
+    CONSTRAINT ck_lots_remaining_within_granted CHECK (((remaining >= 0) AND (remaining <= granted))),
+    CONSTRAINT ck_lots_spent_covers_debt CHECK (((debt >= 0) AND (debt <= (granted - remaining))))
 )
 WITH (fillfactor='70');
 

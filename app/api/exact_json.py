@@ -99,7 +99,9 @@ class LedgerRoute(APIRoute):
             if request.method != "GET":
                 exact.services.wallets.refuse_when_full()
                 await exact.read_body()
-            return await handle(exact)
+            response = await handle(exact)
+            response.headers["Cache-Control"] = "no-store"
+            return response
 
         return checked
 

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 USER_ID_BYTES_MAX = 255
 METADATA_BYTES_MAX = 4096
 INT64_MAX = 2**63 - 1
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+"""The driver takes the last microsecond of Python's time for "never"."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -95,9 +97,12 @@ def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the JSON holds
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("must be an RFC 3339 time, as in 2027-01-31T12:00:00Z")
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("must be a time that exists, as in 2027-01-31T12:00:00Z") from None
+    if moment >= END_OF_TIME:
+        raise ValueError(f"must be before {rfc3339(END_OF_TIME)}")
+    return moment
 
 
 def rfc3339(moment: datetime) -> str:

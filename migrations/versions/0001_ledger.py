@@ -199,7 +199,7 @@ STATEMENTS = (
         CONSTRAINT ck_lots_priority_range CHECK (priority BETWEEN 0 AND 100),
         CONSTRAINT ck_lots_remaining_within_granted CHECK (remaining BETWEEN 0 AND granted),
         CONSTRAINT ck_lots_held_within_remaining CHECK (held BETWEEN 0 AND remaining),
-        CONSTRAINT ck_lots_debt_within_spent CHECK (debt BETWEEN 0 AND granted - remaining),
+        CONSTRAINT ck_lots_spent_covers_debt CHECK (debt BETWEEN 0 AND granted - remaining),
         CONSTRAINT ck_lots_open_while_remaining CHECK (open = (remaining > 0))
     ) WITH (fillfactor = 70)
     """,

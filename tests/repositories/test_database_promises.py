@@ -275,9 +275,12 @@ async def test_the_policy_of_an_asset_type_may_change(connection: Connection) ->
     assert changed == "UPDATE 1"
 
 
-async def test_an_asset_type_that_somebody_holds_can_not_be_removed(connection: Connection) -> None:
-    with refused(FOREIGN_KEY, "fk_wallets_asset_type"):
-        await connection.execute("DELETE FROM asset_types WHERE code = 'GOLD'")
+@pytest.mark.parametrize("removal", ["DELETE FROM asset_types WHERE id = 77", "TRUNCATE asset_types CASCADE"])
+async def test_an_asset_type_can_not_be_removed_even_if_nobody_holds_it(connection: Connection, removal: str) -> None:
+    """It could come again with another scale."""
+    await connection.execute("INSERT INTO asset_types (id, code, name, scale) VALUES (77, 'NOBODYS', 'Nobody’s', 2)")
+    with refused(RESTRICT):
+        await connection.execute(removal)
 
 
 async def test_a_wallet_is_of_an_asset_type_that_is_there(connection: Connection) -> None:

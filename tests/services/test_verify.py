@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ from app.domain.placement import bucket_of
 from app.domain.records import Note
 from app.models import metadata
 from app.repositories import audit_repo
+from app.schemas.fields import END_OF_TIME
 from app.services.ids import new_id
 from app.services.verify_service import Verdict, verify
 from app.services.wallet_service import WalletService
@@ -273,7 +274,7 @@ async def test_credits_that_expire_as_late_as_can_be_asked_for_are_right(books: 
             asset_type_id=1,
             amount=1,
             actor="a test",
-            expires_at=datetime.max.replace(tzinfo=UTC),
+            expires_at=END_OF_TIME - timedelta(microseconds=1),
         )
     )
     await wallets.close()

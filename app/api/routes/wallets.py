@@ -32,7 +32,7 @@ async def get_balance(
     """
     asset = await named_asset(request.services.catalogue, asset_type_id, asset_code)
     balance = await request.services.wallets.balance(user, asset.id)
-    return json_response(balance_members(balance, asset), headers={"Cache-Control": "no-store"})
+    return json_response(balance_members(balance, asset))
 
 
 @router.post(
