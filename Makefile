@@ -36,7 +36,7 @@ check: $(READY)  ## Everything that must hold: format, lint, types, layers, test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 12
+	@$(BIN)/lint-imports --no-cache
 	@$(MAKE) --no-print-directory test
 
 format: $(READY)  ## Put the code into its form

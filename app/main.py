@@ -100,7 +100,7 @@ async def _start(settings: Settings, database: Database) -> Services:
 def create_served_app(settings: Settings) -> ASGIApp:
     """Build the application of a process that does nothing but serve it.
 
-    Garbage is collected rarely, and what start-up made is never looked at again: that had cost an eighth of a batch.
+    Garbage is collected rarely, and what was imported is never looked at again: that had cost an eighth of a batch.
     """
     gc.collect()
     gc.freeze()

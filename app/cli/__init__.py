@@ -1,4 +1,4 @@
-"""The command line: `wallet serve | migrate | seed | verify | settings`."""
+"""The command line: `wallet serve | migrate | verify | settings`."""
 
 from app.cli.main import main
 

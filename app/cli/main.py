@@ -18,8 +18,6 @@ from app.database_url import database_url, unreachable
 from app.domain.errors import DatabaseUnavailable, WalletError
 from app.migration import HEAD, SchemaTooNew
 from app.migration import migrate as run_migrations
-from app.services.seed_service import Seeded
-from app.services.seed_service import seed as put_in_seed
 from app.services.verify_service import Verdict
 from app.services.verify_service import verify as verify_ledger
 
@@ -58,21 +56,6 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     _with_database(load_settings(), run_migrations)
     typer.echo(f"The tables are up to date ({HEAD}).")
-
-
-@cli.command()
-def seed() -> None:
-    """Put the seed data in: asset types, user_alice and user_bob. What is there stays as it is."""
-
-    async def work(database: Database) -> Seeded:
-        await run_migrations(database)
-        return await put_in_seed(database)
-
-    seeded = _with_database(load_settings(), work)
-    typer.echo(
-        f"Put in what was missing: {seeded.asset_types} asset types, {seeded.accounts} accounts, "
-        f"{seeded.credits} credits."
-    )
 
 
 @cli.command()

@@ -21,8 +21,6 @@ from app.domain.errors import (
 UNITS_MAX = 2**63 - 1
 """The largest amount, and the largest balance, in smallest units: what a `bigint` holds."""
 
-SCALE_MAX = 18
-
 _DIGITS_MAX = 19  # len(str(UNITS_MAX))
 _PLAIN = re.compile(r"([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 _EXPONENT = re.compile(r"[+-]?[0-9]*(?:\.[0-9]*)?[eE][+-]?[0-9]+", re.ASCII)

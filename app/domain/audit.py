@@ -90,8 +90,7 @@ class OwnerAudit:
             )
         _expect(account.bucket == bucket_of_account(account.id), f"{self._name}: is not in the bucket of its id")
         _expect(account.bucket == bucket_of(account.external_user_id), f"{self._name}: is not in its user's bucket")
-        held, due = self._check_lots(lots)
-        self._check_wallets(wallets, held, due)
+        self._check_wallets(wallets, self._check_lots(lots))
 
     # -- one transaction -------------------------------------------------------------------------------------------
 
@@ -156,9 +155,8 @@ class OwnerAudit:
 
     # -- projections -----------------------------------------------------------------------------------------------
 
-    def _check_lots(self, lots: Iterable[LotRow]) -> tuple[dict[int, int], dict[int, datetime]]:
-        """Return, for each asset type, what its lots hold and when the first of them is due."""
-        held: defaultdict[int, int] = defaultdict(int)
+    def _check_lots(self, lots: Iterable[LotRow]) -> dict[int, datetime]:
+        """Return, for each asset type, when the first of its lots is due."""
         due: dict[int, datetime] = {}
         for lot in lots:
             name = f"lot {lot.id} (owner {lot.owner_id})"
@@ -167,18 +165,17 @@ class OwnerAudit:
             _expect(lot.remaining == expected, f"{name}: remaining is {lot.remaining}, not {expected}")
             _expect(lot.debt == 0, f"{name}: owes {lot.debt}, and no transaction made that debt")
             _expect(lot.held == 0, f"{name}: holds {lot.held}, and no hold does")
-            held[lot.asset_type_id] += lot.held
             if lot.expires_at is not None and lot.remaining > lot.held:
                 due[lot.asset_type_id] = min(due.get(lot.asset_type_id, lot.expires_at), lot.expires_at)
-        return held, due
+        return due
 
-    def _check_wallets(self, wallets: Sequence[WalletRow], held: dict[int, int], due: dict[int, datetime]) -> None:
+    def _check_wallets(self, wallets: Sequence[WalletRow], due: dict[int, datetime]) -> None:
         for wallet in wallets:
             asset_type_id = wallet.asset_type_id
             name = f"wallet of account {wallet.owner_id} in asset type {asset_type_id}"
             posted = self._posted.pop(asset_type_id, 0)
             _expect(wallet.posted == posted, f"{name}: posted is {wallet.posted}, not {posted}")
-            _expect(wallet.held == held.get(asset_type_id, 0), f"{name}: held is {wallet.held}, its lots hold another")
+            _expect(wallet.held == 0, f"{name}: held is {wallet.held}, and no hold holds it")
             if (first := due.get(asset_type_id)) is not None:
                 _expect(
                     wallet.next_due_at is not None and wallet.next_due_at <= first,

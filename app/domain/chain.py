@@ -15,7 +15,21 @@ LAYOUT_VERSION = 1
 GENESIS = bytes(32)
 """The hash before the first transaction."""
 
-TYPE_CODES: dict[TransactionType, int] = {each: code for code, each in enumerate(TransactionType, start=1)}
+TYPE_CODES: dict[TransactionType, int] = {
+    TransactionType.TOP_UP: 1,
+    TransactionType.BONUS: 2,
+    TransactionType.SPEND: 3,
+    TransactionType.HOLD: 4,
+    TransactionType.CAPTURE: 5,
+    TransactionType.RELEASE: 6,
+    TransactionType.REFUND: 7,
+    TransactionType.REVERSAL: 8,
+    TransactionType.EXPIRY: 9,
+    TransactionType.ADJUSTMENT: 10,
+    TransactionType.EXTEND: 11,
+    TransactionType.GROUP: 12,
+    TransactionType.ACCOUNT_CHANGE: 13,
+}
 OUTCOME_CODES: dict[Outcome, int] = {Outcome.POSTED: 1, Outcome.REFUSED: 2}
 KIND_CODES: dict[LotKind, int] = {LotKind.PAID: 1, LotKind.PROMO: 2}
 

@@ -149,7 +149,7 @@ class ContentTooLarge(BadRequest):
 
 
 class IdempotencyKeysDiffer(BadRequest):
-    """The Idempotency-Key header and the field idempotency_key are both given and differ."""
+    """Two idempotency keys are given that differ: in the header and in the body, or in two headers."""
 
 
 # -- who and what --------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class Unavailable(WalletError):
 
 
 class Busy(Unavailable):
-    """The service is at its limit, and this request was not begun: try again."""
+    """The service is at its limit, or a lock is held that this request needs; it was not begun: try again."""
 
 
 class DatabaseUnavailable(Unavailable):

@@ -8,8 +8,6 @@ import hashlib
 from uuid import UUID
 
 BUCKETS = 1024
-SYSTEM_IDS_END = 1000
-"""Ids of system accounts are below this, ids of user accounts above."""
 
 TREASURY_ID = 1
 BREAKAGE_ID = 2

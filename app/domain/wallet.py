@@ -47,11 +47,6 @@ class Lot:
         """What is left and not reserved by a hold."""
         return self.remaining - self.held
 
-    @property
-    def open(self) -> bool:
-        """Whether anything is left in it."""
-        return self.remaining > 0
-
     def take(self, amount: int) -> None:
         """Take `amount` out of what is free."""
         if not 0 < amount <= self.free:

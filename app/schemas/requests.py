@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.domain.commands import PRIORITY_DEFAULT
 from app.schemas.fields import (
     Amount,
     AssetCode,
@@ -45,7 +46,9 @@ class CreditRequest(WriteRequest):
     expires_at: Moment | None = Field(default=None, description="From this moment on the credits are gone.")
     expires_in_days: int | None = Field(default=None, ge=1, le=36_500, description="The same, counted from now.")
     never_expires: bool = Field(default=False, description="Overrules the asset type's default expiry.")
-    priority: int = Field(default=50, ge=0, le=100, description="Credits with a lower number are spent first.")
+    priority: int = Field(
+        default=PRIORITY_DEFAULT, ge=0, le=100, description="Credits with a lower number are spent first."
+    )
     open_account: bool = Field(default=False, description="Open an account for an unknown user instead of a 404.")
 
     @model_validator(mode="after")

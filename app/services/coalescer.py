@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from app.domain.errors import Busy, ShuttingDown, WalletError
+from app.domain.errors import Busy, ShuttingDown, Unavailable, WalletError
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -22,7 +22,7 @@ PACE_GROUP_MIN = 32
 PACE_WEIGHT = 0.2
 
 
-class StillAtWork(WalletError):
+class StillAtWork(Unavailable):
     """The deadline passed while the item was at work: what becomes of it is not known yet."""
 
 

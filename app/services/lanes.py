@@ -22,7 +22,7 @@ from app.services.posting import Answer, Posted, post
 LANES = 2
 """While one lane's batch is in the database, the other's is being decided."""
 
-BATCH_MAX = 1_000
+GROUP_MAX = 1_000
 QUEUE_MAX = 8_000
 DEADLINE_SECONDS = 5.0
 LOCK_WAITERS = 3
@@ -93,7 +93,7 @@ class _Lane:
         self._database = database
         self._directory = AccountDirectory()
         self._queue = Coalescer[Command, Receipt](
-            self._run, group_max=BATCH_MAX, queue_max=queue_max, deadline_seconds=DEADLINE_SECONDS
+            self._run, group_max=GROUP_MAX, queue_max=queue_max, deadline_seconds=DEADLINE_SECONDS
         )
         self._parking = Parking(database, self._queue.put_back, waiters)
 

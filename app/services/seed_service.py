@@ -1,4 +1,4 @@
-"""The seed: three asset types, the system accounts, two users with something in every wallet.
+"""The seed: three asset types, and two users with something in every wallet.
 
 Any number of times, in any order with seed.sql, beside a running service or not: what is there stays as it is. The
 balances come in as ordinary top-ups and bonuses under fixed idempotency keys.

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain import errors
-from app.domain.amounts import SCALE_MAX, UNITS_MAX, format_amount, parse_amount
+from app.domain.amounts import UNITS_MAX, format_amount, parse_amount
 
+SCALE_MAX = 18  # ck_asset_types_scale_range
 SCALES = st.integers(min_value=0, max_value=SCALE_MAX)
 UNITS = st.integers(min_value=1, max_value=UNITS_MAX)
 

@@ -380,7 +380,7 @@ PROJECTIONS = [
     ),
     pytest.param(
         "UPDATE wallets SET held = 1 WHERE owner_id = {alice} AND asset_type_id = 1",
-        "wallet of account {alice} in asset type 1: held is 1, its lots hold another",
+        "wallet of account {alice} in asset type 1: held is 1, and no hold holds it",
         id="wallet held",
     ),
     pytest.param(
