@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from asyncpg import Record
+
 from app.database import Connection
 from app.domain.account import Account
 from app.domain.placement import account_id_of
@@ -49,19 +51,7 @@ async def lock(
         [account_id for account_id, _ in ordered],
         [bucket for _, bucket in ordered],
     )
-    return [
-        AccountRow(
-            id=row["id"],
-            bucket=row["bucket"],
-            external_user_id=row["external_user_id"],
-            status=AccountStatus(row["status"]),
-            last_seq=row["last_seq"],
-            last_hash=row["last_hash"],
-            last_at=row["last_at"],
-            last_effective_at=row["last_effective_at"],
-        )
-        for row in rows
-    ]
+    return [account_row(row) for row in rows]
 
 
 async def new_ids(connection: Connection, buckets: Sequence[int]) -> list[int]:
@@ -117,3 +107,17 @@ async def load(connection: Connection, external_user_id: str, bucket: int) -> Sh
     if row is None:
         return None
     return ShownAccount(id=row["id"], status=AccountStatus(row["status"]), metadata=row["metadata"])
+
+
+def account_row(row: Record) -> AccountRow:
+    """Build an account from a row that names its columns."""
+    return AccountRow(
+        id=row["id"],
+        bucket=row["bucket"],
+        external_user_id=row["external_user_id"],
+        status=AccountStatus(row["status"]),
+        last_seq=row["last_seq"],
+        last_hash=row["last_hash"],
+        last_at=row["last_at"],
+        last_effective_at=row["last_effective_at"],
+    )

@@ -8,7 +8,6 @@ from app.database import Connection
 from app.domain.audit import StoredNote
 from app.domain.records import (
     AccountRow,
-    AccountStatus,
     EntryRecord,
     LotRow,
     Note,
@@ -17,6 +16,7 @@ from app.domain.records import (
     TransactionType,
     WalletRow,
 )
+from app.repositories.account_repo import account_row
 from app.repositories.ledger_repo import lot_row
 from app.repositories.statements import statement
 
@@ -55,16 +55,7 @@ async def find_impossible(connection: Connection) -> str | None:
 async def accounts(connection: Connection) -> AsyncIterator[AccountRow]:
     """Yield every user account in the order of the ids."""
     async for row in connection.cursor(STREAM_ACCOUNTS, prefetch=PREFETCH):
-        yield AccountRow(
-            id=row["id"],
-            bucket=row["bucket"],
-            external_user_id=row["external_user_id"],
-            status=AccountStatus(row["status"]),
-            last_seq=row["last_seq"],
-            last_hash=row["last_hash"],
-            last_at=row["last_at"],
-            last_effective_at=row["last_effective_at"],
-        )
+        yield account_row(row)
 
 
 async def transactions(connection: Connection) -> AsyncIterator[StoredTransaction]:
