@@ -87,7 +87,6 @@ async def _start(settings: Settings, database: Database) -> Services:
     if settings.seed_on_start:
         await seed(database)
     services = Services(
-        database=database,
         catalogue=Catalogue(database),
         wallets=WalletService(database),
         accounts=AccountService(database),

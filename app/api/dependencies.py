@@ -9,7 +9,6 @@ from typing import Annotated
 
 from fastapi import Path
 
-from app.database import Database
 from app.schemas.fields import UserId
 from app.services.account_service import AccountService
 from app.services.catalogue import Catalogue
@@ -21,7 +20,6 @@ from app.services.wallet_service import WalletService
 class Services:
     """Everything that an application is made of, below HTTP."""
 
-    database: Database
     catalogue: Catalogue
     wallets: WalletService
     accounts: AccountService
