@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
+from pydantic_core import to_json
 
 from app.domain.amounts import format_amount
 from app.domain.records import AssetType, Balance, Receipt
@@ -18,7 +19,7 @@ from app.services.account_service import OpenedAccount
 def json_response(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Send `body` as compact JSON."""
     return Response(
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        to_json(body),
         status_code=status,
         media_type="application/json",
         headers=headers,

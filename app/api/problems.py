@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from app.domain.amounts import format_amount
 from app.domain.errors import (
     BadRequest,
-    BodyNotJson,
     Conflict,
     ContentTooLarge,
     Fact,
@@ -155,11 +154,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> Response:
-        errors = error.errors()
-        broken = next((each for each in errors if each["type"] == "json_invalid"), None)
-        if broken is not None:
-            return problem_response(request, problem_of(BodyNotJson(reason=str(broken["ctx"]["error"]))))
-        return problem_response(request, validation_problem(errors, is_body=False))
+        return problem_response(request, validation_problem(error.errors(), is_body=False))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

@@ -80,6 +80,8 @@ class Account:
             self._decided_ids[each.transaction_id] = each
             if each.idempotency_key is not None:
                 self._decided[each.idempotency_key] = each
+        self._decided_here: dict[str, tuple[TransactionRecord, tuple[LotUse, ...]]] = {}
+        """By key, what this unit of work decided, with the lots it made or took."""
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -124,7 +126,7 @@ class Account:
         now = max(now, self.last_at)
         if (decided := self._decided_ids.get(command.transaction_id)) is not None:
             return self._answer(decided, replayed=False)  # this very command, whose outcome had been lost
-        if command.idempotency_key is not None and (decided := self._decided.get(command.idempotency_key)):
+        if command.idempotency_key is not None and (decided := self._decided_under(command.idempotency_key)):
             return self._replay(decided, command)
         expires_at = _expiry(command, asset, now) if isinstance(command, Credit) else None
         try:
@@ -224,15 +226,15 @@ class Account:
         lots: tuple[LotRow, ...] = (),
     ) -> Receipt:
         transaction = self._append_command(command, Outcome.POSTED, now, entries=entries, lots=lots)
-        balance_after = wallet.posted
-        self._remember(command, transaction, balance_after=balance_after, uses=uses)
+        if command.idempotency_key is not None:
+            self._decided_here[command.idempotency_key] = transaction, uses
         return Receipt(
             transaction_id=transaction.id,
             type=transaction.type,
             amount=command.amount,
             seq=transaction.seq,
             created_at=now,
-            balance_after=balance_after,
+            balance_after=wallet.posted,
             balance=self._balance(wallet),
             lots=uses,
             replayed=False,
@@ -243,7 +245,7 @@ class Account:
             return
         facts = json.dumps({"code": refusal.code, **refusal.facts}, sort_keys=True, separators=(",", ":"))
         transaction = self._append_command(command, Outcome.REFUSED, now, facts=facts)
-        self._remember(command, transaction, balance_after=None, uses=())
+        self._decided_here[command.idempotency_key] = transaction, ()
         refusal.transaction_id, refusal.decided_at = transaction.id, now
 
     def _replay(self, decided: DecidedRow, command: Command) -> Receipt:
@@ -268,28 +270,10 @@ class Account:
             replayed=replayed,
         )
 
-    def _remember(
-        self, command: Command, transaction: TransactionRecord, *, balance_after: int | None, uses: tuple[LotUse, ...]
-    ) -> None:
-        """Let a later command of the same unit of work see this one's key."""
-        if command.idempotency_key is None or transaction.fingerprint is None:
-            return
-        self._decided[command.idempotency_key] = DecidedRow(
-            owner_id=self.id,
-            idempotency_key=command.idempotency_key,
-            transaction_id=transaction.id,
-            seq=transaction.seq,
-            type=transaction.type,
-            outcome=transaction.outcome,
-            asset_type_id=command.asset_type_id,
-            amount=command.amount,
-            fingerprint=transaction.fingerprint,
-            terms=transaction.terms,
-            facts=transaction.facts,
-            created_at=transaction.created_at,
-            balance_after=balance_after,
-            lots=uses,
-        )
+    def _decided_under(self, key: str) -> DecidedRow | None:
+        """Return what was decided under a key, before this unit of work or in it."""
+        here = self._decided_here.get(key)
+        return self._decided.get(key) if here is None else _decided_row(*here)
 
     def _append_command(
         self,
@@ -398,6 +382,27 @@ class Account:
         )
         total = sum(each.amount for each in taken)
         return (*own, _counter_entry(len(taken) + 1, counter_account_id, wallet.asset_type_id, total))
+
+
+def _decided_row(transaction: TransactionRecord, uses: tuple[LotUse, ...]) -> DecidedRow:
+    """Return what a load would return of a transaction that this unit of work has just decided."""
+    balances = [each.balance_after for each in transaction.entries if each.balance_after is not None]
+    return DecidedRow(
+        owner_id=transaction.owner_id,
+        idempotency_key=transaction.idempotency_key,
+        transaction_id=transaction.id,
+        seq=transaction.seq,
+        type=transaction.type,
+        outcome=transaction.outcome,
+        asset_type_id=transaction.asset_type_id or 0,
+        amount=transaction.amount or 0,
+        fingerprint=transaction.fingerprint,
+        terms=transaction.terms,
+        facts=transaction.facts,
+        created_at=transaction.created_at,
+        balance_after=balances[-1] if balances else None,
+        lots=uses,
+    )
 
 
 def _counter_entry(line: int, account_id: int, asset_type_id: int, amount: int) -> EntryRecord:

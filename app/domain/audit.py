@@ -6,12 +6,12 @@ hold are computed again and compared.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from app.domain import chain
 from app.domain.placement import BREAKAGE_ID, TREASURY_ID, bucket_of, bucket_of_account, bucket_of_id
+from app.domain.record import record
 from app.domain.records import (
     AccountRow,
     EntryRecord,
@@ -31,7 +31,7 @@ class AuditFailure(Exception):
     """A row is wrong. The message names it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class StoredNote:
     """A note as stored. Without a salt its text was erased, and the digest is all there is."""
 

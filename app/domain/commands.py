@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from app.domain.chain import microseconds
+from app.domain.record import record
 from app.domain.records import LotKind, Note, TransactionType
 
 PRIORITY_DEFAULT = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Command:
     """One operation on one wallet of one user.
 
@@ -44,11 +44,11 @@ class Command:
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of what the command means: what must be the same for a replay."""
-        meaning = (self.type.value, self.asset_type_id, self.amount, self.terms)
-        return hashlib.sha256(json.dumps(meaning, separators=(",", ":")).encode()).digest()
+        meaning = f"{self.type.value} {self.asset_type_id} {self.amount} {self.terms or ''}"
+        return hashlib.sha256(meaning.encode()).digest()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Credit(Command):
     """Gives credits: makes one lot, of the type's kind.
 
@@ -85,7 +85,7 @@ class Credit(Command):
         return self.open_account
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class TopUp(Credit):
     """Credits that were bought."""
 
@@ -93,7 +93,7 @@ class TopUp(Credit):
     lot_kind: ClassVar[LotKind] = LotKind.PAID
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Bonus(Credit):
     """Credits that were given."""
 
@@ -101,7 +101,7 @@ class Bonus(Credit):
     lot_kind: ClassVar[LotKind] = LotKind.PROMO
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Spend(Command):
     """Takes credits in burn order, all or nothing."""
 

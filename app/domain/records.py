@@ -1,9 +1,10 @@
 """What the layers hand each other: rows as they are stored, and answers as they are given. All frozen."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from app.domain.record import record
 
 
 class TransactionType(StrEnum):
@@ -44,7 +45,7 @@ class LotKind(StrEnum):
     PROMO = "promo"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class AssetType:
     """A kind of credit. `code` and `scale` never change; the rest is policy and comes with each load."""
 
@@ -56,7 +57,7 @@ class AssetType:
     default_expiry_days: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class AccountRow:
     id: int
     bucket: int
@@ -68,7 +69,7 @@ class AccountRow:
     last_effective_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class WalletRow:
     """A wallet as loaded. `next_due_at` is a lower bound: nothing of this wallet is due before it."""
 
@@ -79,7 +80,7 @@ class WalletRow:
     next_due_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class LotRow:
     id: UUID
     owner_id: int
@@ -94,7 +95,7 @@ class LotRow:
     debt: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Note:
     """The erasable text of a transaction. `digest` is what the chain covers."""
 
@@ -105,7 +106,7 @@ class Note:
     digest: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class EntryRecord:
     """One signed line. `balance_after` only on the owner's own lines."""
 
@@ -117,7 +118,7 @@ class EntryRecord:
     balance_after: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class TransactionRecord:
     """A header, and with it everything its hash covers."""
 
@@ -143,7 +144,7 @@ class TransactionRecord:
     lots: tuple[LotRow, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class LotUse:
     """How much of a lot a transaction made or took, positive."""
 
@@ -153,7 +154,7 @@ class LotUse:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class DecidedRow:
     """What became of a command: enough to answer a replay of its key and to name what differs."""
 
@@ -173,7 +174,7 @@ class DecidedRow:
     lots: tuple[LotUse, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Balance:
     """What a wallet has at a moment, in smallest units. `posted` is already less what is due."""
 
@@ -188,7 +189,7 @@ class Balance:
         return self.posted - self.held
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Receipt:
     """The answer to a posted command."""
 

@@ -5,12 +5,12 @@ A wallet is loaded with its due lots and with as many free lots, in burn order, 
 
 from bisect import insort
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from app.domain.burn_order import burn_key
 from app.domain.errors import LedgerCorrupt
+from app.domain.record import record
 from app.domain.records import LotKind, LotRow, WalletRow
 
 
@@ -55,7 +55,7 @@ class Lot:
         self.changed = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Taken:
     """How much was taken from which lot, and the wallet's posted balance after that."""
 
@@ -95,7 +95,7 @@ class Wallet:
     @property
     def due(self) -> int:
         """What has expired and is not booked yet."""
-        return sum(lot.free for lot in self.due_lots)
+        return sum(lot.free for lot in self.due_lots) if self.due_lots else 0
 
     @property
     def available(self) -> int:

@@ -1,7 +1,6 @@
 """Accounts: finding, locking, opening, and moving their histories on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from asyncpg import Record
@@ -9,6 +8,7 @@ from asyncpg import Record
 from app.database import Connection
 from app.domain.account import Account
 from app.domain.placement import account_id_of
+from app.domain.record import record
 from app.domain.records import AccountRow, AccountStatus
 from app.repositories.statements import rows_of, statement
 
@@ -23,7 +23,7 @@ LOAD_ACCOUNT = statement("load_account")
 SET_ACCOUNT_METADATA = statement("set_account_metadata")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class ShownAccount:
     """An account as it is shown. `metadata` is canonical JSON text."""
 

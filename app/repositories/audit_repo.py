@@ -1,11 +1,11 @@
 """Whole tables in the order of their owners, for recomputing them."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from app.database import Connection
 from app.domain.audit import StoredNote
+from app.domain.record import record
 from app.domain.records import (
     AccountRow,
     EntryRecord,
@@ -31,7 +31,7 @@ FIND_IMPOSSIBLE = statement("find_impossible")
 PREFETCH = 2_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class StoredTransaction:
     """A header with its note, still without entries and lots."""
 

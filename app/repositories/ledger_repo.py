@@ -1,18 +1,20 @@
 """The two append-only tables and their notes: what has been decided, and appending to it."""
 
+import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.database import Connection
 from app.domain.account import Account
+from app.domain.record import record
 from app.domain.records import (
     AccountRow,
     AssetStatus,
     AssetType,
     DecidedRow,
+    EntryRecord,
     LotKind,
     LotRow,
     LotUse,
@@ -21,22 +23,32 @@ from app.domain.records import (
     TransactionType,
     WalletRow,
 )
+from app.repositories.binary_copy import copy_rows, data, int4, int8, text, timestamp, uuid
 from app.repositories.statements import rows_of, statement
 
 LOAD_OWNERS = statement("load_owners")
-INSERT_TRANSACTIONS = statement("insert_transactions")
-INSERT_ENTRIES = statement("insert_entries")
 INSERT_NOTES = statement("insert_notes")
 
+HEADER_COLUMNS = (
+    *("id", "bucket", "owner_id", "seq", "created_at", "effective_at", "hash"),
+    *("type", "outcome", "actor", "asset_type_id", "amount", "idempotency_key", "fingerprint", "terms", "facts"),
+)
+_HEADER = struct.Struct(">h i16s ih iq iq iq iq i32s")
+ENTRY_COLUMNS = (
+    *("owner_id", "bucket", "seq", "line", "account_id", "asset_type_id", "amount"),
+    *("lot_id", "balance_after"),
+)
+_ENTRY = struct.Struct(">h iq ih iq ih iq ii iq")
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@record
 class LoadedWallet:
     row: WalletRow
     next_expiry_at: datetime | None
     """The first expiry that is still to come; loaded only when something is due."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Loaded:
     """What a unit of work decides on: one snapshot, taken under the owners' locks."""
 
@@ -99,46 +111,50 @@ async def append(connection: Connection, accounts: Sequence[Account]) -> None:
 
 
 async def _insert_headers(connection: Connection, decided: Sequence[tuple[TransactionRecord, bytes]]) -> None:
-    headers = [transaction for transaction, _ in decided]
-    status = await connection.execute(
-        INSERT_TRANSACTIONS,
-        [each.id for each in headers],
-        [each.bucket for each in headers],
-        [each.owner_id for each in headers],
-        [each.seq for each in headers],
-        [each.type for each in headers],
-        [each.outcome for each in headers],
-        [each.asset_type_id for each in headers],
-        [each.amount for each in headers],
-        [each.idempotency_key for each in headers],
-        [each.fingerprint for each in headers],
-        [each.actor for each in headers],
-        [each.created_at for each in headers],
-        [each.effective_at for each in headers],
-        [each.terms for each in headers],
-        [each.facts for each in headers],
-        [digest for _, digest in decided],
+    status = await copy_rows(
+        connection, "transactions", HEADER_COLUMNS, (_header(record, digest) for record, digest in decided)
     )
-    expect_rows(status, len(headers), "transactions")
+    expect_rows(status, len(decided), "transactions")
 
 
 async def _insert_entries(connection: Connection, transactions: Sequence[TransactionRecord]) -> None:
-    rows = [(transaction, entry) for transaction in transactions for entry in transaction.entries]
-    if not rows:
-        return
-    status = await connection.execute(
-        INSERT_ENTRIES,
-        [transaction.owner_id for transaction, _ in rows],
-        [transaction.bucket for transaction, _ in rows],
-        [transaction.seq for transaction, _ in rows],
-        [entry.line for _, entry in rows],
-        [entry.account_id for _, entry in rows],
-        [entry.asset_type_id for _, entry in rows],
-        [entry.lot_id for _, entry in rows],
-        [entry.amount for _, entry in rows],
-        [entry.balance_after for _, entry in rows],
+    rows = [_entry(transaction, entry) for transaction in transactions for entry in transaction.entries]
+    if rows:
+        expect_rows(await copy_rows(connection, "ledger_entries", ENTRY_COLUMNS, rows), len(rows), "ledger_entries")
+
+
+def _header(record: TransactionRecord, digest: bytes) -> bytes:
+    r = record
+    return b"".join(
+        (
+            _HEADER.pack(
+                len(HEADER_COLUMNS),
+                *(16, r.id.bytes, 2, r.bucket, 8, r.owner_id, 8, r.seq),
+                *(8, timestamp(r.created_at), 8, timestamp(r.effective_at), 32, digest),
+            ),
+            text(r.type),
+            text(r.outcome),
+            text(r.actor),
+            int4(r.asset_type_id),
+            int8(r.amount),
+            text(r.idempotency_key),
+            data(r.fingerprint),
+            text(r.terms),
+            text(r.facts),
+        )
     )
-    expect_rows(status, len(rows), "ledger_entries")
+
+
+def _entry(transaction: TransactionRecord, entry: EntryRecord) -> bytes:
+    return (
+        _ENTRY.pack(
+            len(ENTRY_COLUMNS),
+            *(8, transaction.owner_id, 2, transaction.bucket, 8, transaction.seq, 2, entry.line),
+            *(8, entry.account_id, 4, entry.asset_type_id, 8, entry.amount),
+        )
+        + uuid(entry.lot_id)
+        + int8(entry.balance_after)
+    )
 
 
 async def _insert_notes(connection: Connection, transactions: Sequence[TransactionRecord]) -> None:

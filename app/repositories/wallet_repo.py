@@ -1,11 +1,11 @@
 """Wallets and lots: the projections that a unit of work rewrites, and reading balances."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from app.database import Connection
 from app.domain.account import Account
+from app.domain.record import record
 from app.domain.records import Balance, LotRow
 from app.domain.wallet import Lot, Wallet
 from app.repositories.ledger_repo import expect_rows, lot_row
@@ -20,7 +20,7 @@ READ_BALANCES = statement("read_balances")
 LIST_BALANCES = statement("list_balances")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class LotsWanted:
     """The first `lots_max` lots in burn order of one wallet, as of `now`."""
 
@@ -31,7 +31,7 @@ class LotsWanted:
     lots_max: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class BalanceQuestion:
     external_user_id: str
     bucket: int

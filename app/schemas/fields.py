@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -59,7 +60,7 @@ def check_text(value: str) -> str:
     Raises:
         ValueError: it has control characters or halves of surrogate pairs.
     """
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+    if not value.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
         raise ValueError("must have no control characters and only valid UTF-8")
     return value
 
@@ -105,6 +106,7 @@ def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the JSON holds
     return moment
 
 
+@lru_cache(maxsize=256)  # all transactions of a unit of work have the same moment
 def rfc3339(moment: datetime) -> str:
     """Write a UTC time with Z and microseconds."""
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

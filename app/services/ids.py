@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+import uuid_utils
 
 from app.domain.placement import with_bucket
 
 
 def new_id(bucket: int) -> UUID:
     """Return an id that nobody has had, for a transaction, lot or hold of an owner in `bucket`."""
-    return with_bucket(uuid7(), bucket)
+    return with_bucket(uuid_utils.uuid7().int, bucket)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.api.exact_json import BODY_BYTES_MAX
+from app.api.ledger_request import BODY_BYTES_MAX
 from app.domain.amounts import UNITS_MAX, format_amount
 from app.services.lanes import QUEUE_MAX
 from tests.api.conftest import USERS, Service, services_of, sharing

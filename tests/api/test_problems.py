@@ -10,7 +10,7 @@ import structlog
 from pydantic import SecretStr
 from starlette.types import Message
 
-from app.api.exact_json import BODY_BYTES_MAX
+from app.api.ledger_request import BODY_BYTES_MAX
 from app.config import Settings
 from app.database import Database
 from app.services import lanes
@@ -202,8 +202,8 @@ async def test_a_body_that_says_it_is_too_large_is_not_even_read(service: Servic
         pytest.param(b"[]", [""], id="list"),
         pytest.param(b'"text"', [""], id="text"),
         pytest.param(b"1", [""], id="number"),
-        pytest.param(b"1.5", ["/amount"], id="number-with-a-point"),
-        pytest.param(b"NaN", ["/amount"], id="nan"),
+        pytest.param(b"1.5", [""], id="number-with-a-point"),
+        pytest.param(b"NaN", [""], id="nan"),
         pytest.param(b"", [""], id="nothing"),
         pytest.param(b"{}", ["/amount"], id="empty-object"),
         pytest.param(b'{"asset_type_id": 1}', ["/amount"], id="no-amount"),

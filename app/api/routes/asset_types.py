@@ -4,7 +4,8 @@ from fastapi import APIRouter, Response
 
 from app.api.answers import asset_type_members, json_response
 from app.api.documented import PROBLEMS_LIST
-from app.api.exact_json import BASE_PATH, LedgerRequest, LedgerRoute
+from app.api.ledger_request import BASE_PATH, LedgerRequest
+from app.api.ledger_route import LedgerRoute
 from app.schemas.responses import AssetTypesResponse
 
 router = APIRouter(prefix=f"{BASE_PATH}/asset-types", tags=["asset types"], route_class=LedgerRoute)

@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails
 from app.api.answers import json_response, transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
 from app.api.documented import PROBLEMS_BATCH
-from app.api.exact_json import BASE_PATH, LedgerRequest, LedgerRoute
+from app.api.ledger_request import BASE_PATH, LedgerRequest
+from app.api.ledger_route import LedgerRoute
 from app.api.problems import problem_of, validation_problem
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.errors import FieldInvalid, WalletError

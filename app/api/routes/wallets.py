@@ -8,7 +8,8 @@ from app.api.answers import account_members, balance_members, json_response, tra
 from app.api.command_building import build_credit, build_spend, named_asset
 from app.api.dependencies import PathUser
 from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
-from app.api.exact_json import BASE_PATH, LedgerRequest, LedgerRoute
+from app.api.ledger_request import BASE_PATH, LedgerRequest
+from app.api.ledger_route import LedgerRoute
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.records import AssetType
 from app.schemas.fields import AssetCode, AssetTypeId

@@ -1,35 +1,27 @@
-"""Routes whose callers are checked before their body is read, and whose JSON numbers are read as text, never floats."""
+"""A request under /api/v1: its body read no further than it may go, its JSON numbers as text, never floats."""
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+import re
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 
-from app.api.access import actor_of
 from app.api.dependencies import Services
-from app.domain.errors import ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer
+from app.domain.errors import BodyNotJson, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer
 from app.schemas.fields import NumberText, check_key
 
 BASE_PATH = "/api/v1"
 INTEGER_DIGITS_MAX = 20
 BODY_BYTES_MAX = 8 * 2**20
 DIGITS_OF_LENGTH_MAX = 20
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_JSON_TYPE = re.compile(r"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class LedgerRequest(Request):
     """A request under /api/v1: who sends it, its body read exactly, and the services to answer it with."""
 
     actor: str
-
-    @property
-    def services(self) -> Services:
-        """What the application is made of."""
-        services: Services = self.app.state.services
-        return services
+    services: Services
 
     def idempotency_key(self, in_body: str | None) -> str | None:
         """Return the key, from the header or from the body.
@@ -61,49 +53,32 @@ class LedgerRequest(Request):
                 raise ContentTooLarge(bytes_max=BODY_BYTES_MAX)
         self._body = bytes(body)  # where Starlette's own body() keeps it
 
-    async def json(self) -> Any:  # noqa: ANN401 - it is any JSON
-        """Read the body; numbers that are no integers stay text, a member given twice is an error.
+    def json_body(self) -> Any:  # noqa: ANN401 - it is any JSON
+        """Return the body that was read; numbers that are no integers stay text. None when there is none.
+
+        What is not sent as JSON is returned as it is: bytes, which no member of a request can be.
 
         Raises:
-            JSONDecodeError: it is no JSON.
+            BodyNotJson: it can't be read as JSON, or a member is given twice.
         """
-        body = await self.body()
+        if not self._body or not _JSON_TYPE.fullmatch(self.headers.get("content-type", "")):
+            return self._body or None
         try:
             return json.loads(
-                body.decode(),
+                self._body.decode(),
                 parse_int=_integer,
                 parse_float=NumberText,
                 parse_constant=NumberText,
                 object_pairs_hook=_no_duplicates,
             )
-        except json.JSONDecodeError:
-            raise
+        except json.JSONDecodeError as error:
+            raise BodyNotJson(reason=error.msg) from None
         except UnicodeDecodeError:
-            raise json.JSONDecodeError("it is not valid UTF-8", "", 0) from None
+            raise BodyNotJson(reason="it is not valid UTF-8") from None
         except RecursionError:
-            raise json.JSONDecodeError("it is nested too deeply", "", 0) from None
+            raise BodyNotJson(reason="it is nested too deeply") from None
         except ValueError as error:
-            raise json.JSONDecodeError(str(error), "", 0) from None
-
-
-class LedgerRoute(APIRoute):
-    """A route under /api/v1."""
-
-    def get_route_handler(self) -> Handler:
-        """Return the handler, with the access check in front."""
-        handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
-
-        async def checked(request: Request) -> Response:
-            exact = LedgerRequest(request.scope, request.receive)
-            exact.actor = actor_of(request, request.app.state.settings)
-            if request.method != "GET":
-                exact.services.wallets.refuse_when_full()
-                await exact.read_body()
-            response = await handle(exact)
-            response.headers["Cache-Control"] = "no-store"
-            return response
-
-        return checked
+            raise BodyNotJson(reason=str(error)) from None
 
 
 def _header_key(text: str) -> str:

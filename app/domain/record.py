@@ -1,0 +1,16 @@
+"""The decorator of all records: values that nobody changes once they are made."""
+
+from dataclasses import dataclass
+from typing import TypeVar, dataclass_transform
+
+Record = TypeVar("Record")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def record(cls: type[Record]) -> type[Record]:
+    """Make a record of `cls`: its members are given by name, and two are equal when their members are.
+
+    The type checker refuses to change one. At run time nothing does: a frozen dataclass takes three times as long to
+    make, and an operation makes ten.
+    """
+    return dataclass(kw_only=True, slots=True, unsafe_hash=True)(cls)
