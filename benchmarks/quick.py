@@ -24,7 +24,7 @@ WARM_UP_SECONDS = 2
 
 SPEND = Load(kind="spend", connections=32)
 HOT = Load(kind="hot", connections=32)
-BATCH = Load(kind="batch", connections=2)
+BATCH = Load(kind="batch", connections=4)
 READ = Load(kind="read", connections=32)
 
 Turn = tuple[str, Load]
@@ -58,7 +58,7 @@ ROWS = (
         target=10,
     ),
     Row(
-        what="spends in batches of 1,000, 2 connections",
+        what="spends in batches of 1,000, 4 connections",
         turn=(OURS, BATCH),
         against=(THEIRS, SPEND),
         against_name="theirs, single",
@@ -79,6 +79,7 @@ ROWS = (
 class Options:
     rounds: int
     seconds: int
+    workers: int
     keys: bool
 
 
@@ -89,7 +90,7 @@ def main() -> int:
     try:
         check_wrk()
         _print_machine()
-        with started(USERS) as servers:
+        with started(USERS, options.workers) as servers:
             _print_circumstances(servers, options)
             _check_same_answers(servers)
             measured = _measure(servers, options)
@@ -109,13 +110,19 @@ def _options() -> Options:
     parser.add_argument("--rounds", type=_positive, default=3, help="how often each is measured (default: 3)")
     parser.add_argument("--seconds", type=_positive, default=4, help="how long each time (default: 4)")
     parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        help="processes of each service (default: one a core)",
+    )
+    parser.add_argument(
         "--keys",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="give every spend an idempotency key of its own (default: yes)",
     )
     given = parser.parse_args()
-    return Options(rounds=given.rounds, seconds=given.seconds, keys=given.keys)
+    return Options(rounds=given.rounds, seconds=given.seconds, workers=given.workers, keys=given.keys)
 
 
 def _positive(text: str) -> int:
@@ -193,7 +200,7 @@ def _print_circumstances(servers: Servers, options: Options) -> None:
     print(f"commit {_commit()}, Python {platform.python_version()}, PostgreSQL {servers.postgresql_version}")
     keys = "a new idempotency key in every spend" if options.keys else "no idempotency keys"
     rounds = f"{options.rounds} rounds of {options.seconds} s, in turns"
-    print(f"{USERS:,} users, {keys}, durable commits; {rounds}", flush=True)
+    print(f"{options.workers} processes a service, {USERS:,} users, {keys}, durable commits; {rounds}", flush=True)
 
 
 def _commit() -> str:

@@ -99,15 +99,18 @@ class Servers:
 
 
 @contextmanager
-def started(users: int) -> Iterator[Servers]:
-    """Start everything in a fresh folder, with `users` users who have something to spend; in the end remove it all."""
+def started(users: int, workers: int) -> Iterator[Servers]:
+    """Start everything in a fresh folder, with `users` users who have something to spend; in the end remove it all.
+
+    Each service gets `workers` processes.
+    """
     home = Path(tempfile.mkdtemp(prefix="wallet-bench-"))
     try:
         with ExitStack() as stack:
             postgres = stack.enter_context(EmbeddedPostgres(home))
             urls = {name: postgres.url(name) for name in APPLICATIONS}
             version = asyncio.run(_create_databases(postgres.url("postgres")))
-            services = {name: stack.enter_context(_service(name, urls[name], home)) for name in APPLICATIONS}
+            services = {name: stack.enter_context(_service(name, urls[name], home, workers)) for name in APPLICATIONS}
             _fill_ours(services[OURS], users)
             asyncio.run(_fill_theirs(urls[THEIRS], users))
             asyncio.run(_settle(list(urls.values())))
@@ -126,10 +129,10 @@ def wait_until_idle(service: Service) -> None:
 
 
 @contextmanager
-def _service(name: str, url: str, folder: Path) -> Iterator[Service]:
-    """Run one service in a process of its own, the same way for both."""
+def _service(name: str, url: str, folder: Path, workers: int) -> Iterator[Service]:
+    """Run one service in processes of its own, the same way for both."""
     service = Service(name=name, port=_free_port(), log=folder / f"{name}.log", database_url=url)
-    command = [sys.executable, "-m", "uvicorn", *APPLICATIONS[name], f"--port={service.port}"]
+    command = [sys.executable, "-m", "uvicorn", *APPLICATIONS[name], f"--port={service.port}", f"--workers={workers}"]
     command += ["--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
     environment = os.environ | {"DATABASE_URL": url, "SEED_ON_START": "1", "LOG_LEVEL": "warning"}
     with service.log.open("wb") as log:

@@ -131,10 +131,11 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     pool_size = int(os.environ.get("POOL_SIZE", POOL_SIZE))
     engine = create_async_engine(os.environ["DATABASE_URL"], pool_size=pool_size, max_overflow=0)
     async with engine.begin() as connection:
+        await connection.execute(select(func.pg_advisory_xact_lock(1)))  # several processes start at once
         await connection.run_sync(Base.metadata.create_all)
+        async with AsyncSession(connection) as session:
+            await _seed(session)
     application.state.sessions = async_sessionmaker(engine, expire_on_commit=False)
-    async with application.state.sessions() as session:
-        await _seed(session)
     yield
     await engine.dispose()
 

@@ -2,6 +2,9 @@
 
 Nobody waits for company: an idle coalescer runs a lone item at once, a busy one hundreds together. An item never joins
 a group that is already at work, so a read never gets an answer from before it was asked.
+
+Items may be told apart into parts. Of one part, one group is at work at a time. While little is queued, one group has
+all of it, whatever the part: two small commits cost more than one. What is queued beyond that runs side by side.
 """
 
 import asyncio
@@ -17,6 +20,9 @@ Answer = TypeVar("Answer")
 
 WAIT_SHARE_MAX = 0.4
 """Which part of the deadline an item may expect to wait; beyond, it is refused at once instead of late."""
+
+SMALL_GROUP_MAX = 128
+"""Up to so many items it is cheaper to wait for the group at work than to run beside it."""
 
 PACE_GROUP_MIN = 32
 PACE_WEIGHT = 0.2
@@ -54,10 +60,10 @@ class Ticket(Generic[Item, Answer]):
 
 
 class Coalescer(Generic[Item, Answer]):
-    """Runs tickets in groups, one group at a time.
+    """Runs tickets in groups.
 
     `run` answers the tickets of a group, or keeps some to answer or put back later. What it raises is the answer of
-    every ticket of the group that has none.
+    every ticket of the group that has none. `part_of` names an item's part, from 0.
     """
 
     def __init__(
@@ -67,24 +73,31 @@ class Coalescer(Generic[Item, Answer]):
         group_max: int,
         queue_max: int,
         deadline_seconds: float,
+        parts: int = 1,
+        part_of: Callable[[Item], int] = lambda _: 0,
     ) -> None:
         self._run = run
         self._group_max = group_max
         self._queue_max = queue_max
         self._deadline_seconds = deadline_seconds
-        self._queue: deque[Ticket[Item, Answer]] = deque()
+        self._part_of = part_of
+        self._queues: list[deque[Ticket[Item, Answer]]] = [deque() for _ in range(parts)]
+        self._turns = list(range(parts))
+        """The parts, the one that ran last at the end."""
+        self._at_work: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._seconds_per_item = 0.0
         self._closed = False
-        self._worker: asyncio.Task[None] | None = None
 
     @property
     def full(self) -> bool:
         """Whether the next item is refused: the queue is at its limit, or would take too long to work off."""
-        queued = len(self._queue)
-        return queued >= self._queue_max or queued * self._seconds_per_item > self._deadline_seconds * WAIT_SHARE_MAX
+        queued = sum(map(len, self._queues))
+        seconds = queued * self._seconds_per_item / len(self._queues)
+        return queued >= self._queue_max or seconds > self._deadline_seconds * WAIT_SHARE_MAX
 
     async def submit(self, items: Sequence[Item]) -> list[Answer | WalletError]:
-        """Run `items`, in order, in the next groups and return their answers.
+        """Run `items` in the next groups, those of one part in order, and return their answers.
 
         Among the answers: `Busy` when the queue is full or the deadline passed before the item was begun (it will not
         run), `StillAtWork` when it passed while the item was at work, `ShuttingDown` when no more work is taken.
@@ -94,7 +107,8 @@ class Coalescer(Generic[Item, Answer]):
         if self.full:
             return [Busy() for _ in items]
         tickets: list[Ticket[Item, Answer]] = [Ticket(item) for item in items]
-        self._queue.extend(tickets)
+        for ticket in tickets:
+            self._queues[self._part_of(ticket.item)].append(ticket)
         self._wake()
         try:
             async with asyncio.timeout(self._deadline_seconds):
@@ -107,43 +121,68 @@ class Coalescer(Generic[Item, Answer]):
 
     def put_back(self, tickets: Iterable[Ticket[Item, Answer]]) -> None:
         """Queue tickets that `run` kept, before everything else, in their order."""
-        self._queue.extendleft(reversed(list(tickets)))
+        for ticket in reversed(list(tickets)):
+            self._queues[self._part_of(ticket.item)].appendleft(ticket)
         self._wake()
 
     async def close(self) -> None:
         """Take no more work, and return when all that was taken is done."""
         self._closed = True
-        while self._worker is not None:
-            await self._worker
+        while self._tasks or any(self._queues):
+            await asyncio.sleep(0)
+            if self._tasks:
+                await asyncio.wait(self._tasks)
 
     def _wake(self) -> None:
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+        """Start what may start, once everybody who is ready now has submitted."""
+        if not self._at_work:
+            asyncio.get_running_loop().call_soon(self._start_groups)
+        elif len(self._at_work) < len(self._queues):
+            self._start_groups()
 
-    async def _work(self) -> None:
-        """Run groups until nothing is queued."""
+    def _start_groups(self) -> None:
+        while parts := self._parts_to_run():
+            if group := self._next_group(parts):
+                self._at_work.update(parts)
+                task = asyncio.get_running_loop().create_task(self._work(group, parts))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    def _parts_to_run(self) -> list[int]:
+        """Return the parts whose items form the next group: none, when that has to wait for one that is at work."""
+        queued = {part: len(self._queues[part]) for part in self._turns if self._queues[part]}
+        if self._at_work:
+            beside = [part for part, items in queued.items() if part not in self._at_work and items > SMALL_GROUP_MAX]
+            return beside[:1]
+        return list(queued) if sum(queued.values()) <= SMALL_GROUP_MAX else list(queued)[:1]
+
+    def _next_group(self, parts: list[int]) -> list[Ticket[Item, Answer]]:
+        group: list[Ticket[Item, Answer]] = []
+        for part in parts:
+            self._turns.remove(part)
+            self._turns.append(part)
+            queue = self._queues[part]
+            while queue and len(group) < self._group_max:
+                ticket = queue.popleft()
+                if not ticket.withdrawn:
+                    ticket.begun = True
+                    group.append(ticket)
+        return group
+
+    async def _work(self, group: list[Ticket[Item, Answer]], parts: list[int]) -> None:
+        began = time.monotonic()
         try:
-            while group := self._next_group():
-                began = time.monotonic()
-                await self._run_group(group)
-                self._note_pace(len(group), time.monotonic() - began)
+            await self._run_group(group)
         finally:
-            self._worker = None
+            self._note_pace(len(group), time.monotonic() - began)
+            self._at_work.difference_update(parts)
+            self._start_groups()
 
     def _note_pace(self, items: int, seconds: float) -> None:
         """Follow how long an item takes in company. Small groups say nothing of that: the commit is most of them."""
         if items >= PACE_GROUP_MIN:
             before = self._seconds_per_item or seconds / items
             self._seconds_per_item = before + (seconds / items - before) * PACE_WEIGHT
-
-    def _next_group(self) -> list[Ticket[Item, Answer]]:
-        group: list[Ticket[Item, Answer]] = []
-        while self._queue and len(group) < self._group_max:
-            ticket = self._queue.popleft()
-            if not ticket.withdrawn:
-                ticket.begun = True
-                group.append(ticket)
-        return group
 
     async def _run_group(self, group: list[Ticket[Item, Answer]]) -> None:
         try:

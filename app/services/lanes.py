@@ -5,7 +5,6 @@ told apart here: a lock that a stranger holds, a COMMIT whose answer was lost, a
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 
 import structlog
@@ -20,7 +19,7 @@ from app.services.parking import CommandTicket, Parking
 from app.services.posting import Answer, Posted, post
 
 LANES = 2
-"""While one lane's batch is in the database, the other's is being decided."""
+"""While one lane's batch is in the database, the other's is being decided. A small batch has the commands of both."""
 
 GROUP_MAX = 1_000
 QUEUE_MAX = 8_000
@@ -39,9 +38,18 @@ log = structlog.get_logger(__name__)
 class Lanes:
     """The lanes of one database."""
 
-    def __init__(self, database: Database, *, count: int = LANES) -> None:
-        waiters = asyncio.Semaphore(LOCK_WAITERS)
-        self._lanes = [_Lane(database, waiters, queue_max=QUEUE_MAX // count) for _ in range(count)]
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._directory = AccountDirectory()
+        self._queue = Coalescer[Command, Receipt](
+            self._run,
+            group_max=GROUP_MAX,
+            queue_max=QUEUE_MAX,
+            deadline_seconds=DEADLINE_SECONDS,
+            parts=LANES,
+            part_of=_lane_of,
+        )
+        self._parking = Parking(database, self._queue.put_back, asyncio.Semaphore(LOCK_WAITERS))
 
     async def execute(self, command: Command) -> Receipt:
         """Run one command and return its receipt, after the commit.
@@ -49,7 +57,7 @@ class Lanes:
         Raises:
             WalletError: it was refused, or could not be run.
         """
-        (answer,) = await self._lane_of(command).execute([command])
+        (answer,) = await self.execute_all([command])
         if isinstance(answer, WalletError):
             raise answer
         return answer
@@ -59,56 +67,16 @@ class Lanes:
 
         The commands of one user keep their order.
         """
-        positions: defaultdict[_Lane, list[int]] = defaultdict(list)
-        for position, command in enumerate(commands):
-            positions[self._lane_of(command)].append(position)
-        outcomes = await asyncio.gather(
-            *(lane.execute([commands[each] for each in held]) for lane, held in positions.items())
-        )
-        answers = {
-            position: answer
-            for held, outcome in zip(positions.values(), outcomes, strict=True)
-            for position, answer in zip(held, outcome, strict=True)
-        }
-        return [answers[position] for position in range(len(commands))]
-
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for more commands now, whomever they are for."""
-        return all(lane.full for lane in self._lanes)
-
-    async def close(self) -> None:
-        """Take no more commands, and return when all that were taken are answered."""
-        await asyncio.gather(*(lane.close() for lane in self._lanes))
-
-    def _lane_of(self, command: Command) -> "_Lane":
-        """Return where a bucket's commands go. One placement today: with many, the placement comes in here."""
-        return self._lanes[command.bucket % len(self._lanes)]
-
-
-class _Lane:
-    """One batch at a time, and what to do when it does not go through."""
-
-    def __init__(self, database: Database, waiters: asyncio.Semaphore, *, queue_max: int) -> None:
-        self._database = database
-        self._directory = AccountDirectory()
-        self._queue = Coalescer[Command, Receipt](
-            self._run, group_max=GROUP_MAX, queue_max=queue_max, deadline_seconds=DEADLINE_SECONDS
-        )
-        self._parking = Parking(database, self._queue.put_back, waiters)
-
-    @property
-    def full(self) -> bool:
-        """Whether the next command would be refused."""
-        return self._queue.full
-
-    async def execute(self, commands: Sequence[Command]) -> list[Answer]:
-        """Return the answers to `commands`, in order."""
         answers = await self._queue.submit(commands)
         return [
             _outcome_unknown(command) if isinstance(answer, StillAtWork) else answer
             for command, answer in zip(commands, answers, strict=True)
         ]
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more commands now."""
+        return self._queue.full
 
     async def close(self) -> None:
         """Take no more commands, and return when all that were taken are answered."""
@@ -225,6 +193,11 @@ class _Lane:
         for ticket, answer in zip(tickets, posted.answers, strict=True):
             if answer is not None:
                 ticket.answer(answer)
+
+
+def _lane_of(command: Command) -> int:
+    """Return where a bucket's commands go. One placement today: with many, the placement comes in here."""
+    return command.bucket % LANES
 
 
 def _outcome_unknown(command: Command) -> OutcomeUnknown:

@@ -51,14 +51,12 @@ class Draft:
 
     @contextmanager
     def _room_limited(self) -> Iterator[None]:
-        queues = [lane._queue for lane in services_of(self.service.client).wallets._lanes._lanes]
-        for queue in queues:
-            queue._queue_max = self.room
+        queue = services_of(self.service.client).wallets._lanes._queue
+        queue._queue_max = self.room
         try:
             yield
         finally:
-            for queue in queues:
-                queue._queue_max = QUEUE_MAX
+            queue._queue_max = QUEUE_MAX
 
     async def write(self, call: str, amount: str, **more: object) -> None:
         """Let something be booked on the user's wallet beforehand."""

@@ -1,9 +1,10 @@
 """Group commit: no timer, no waiting for company, bounded, and nothing answered `busy` ever runs."""
 
 import asyncio
+from typing import Any
 
 from app.domain.errors import Busy, ShuttingDown
-from app.services.coalescer import Coalescer, StillAtWork, Ticket
+from app.services.coalescer import SMALL_GROUP_MAX, Coalescer, StillAtWork, Ticket
 
 
 class Work:
@@ -156,3 +157,69 @@ async def test_when_the_queue_would_take_too_long_the_answer_is_busy_long_before
     assert [type(each) for each in await lane.submit([1])] == [Busy]
     assert asyncio.get_running_loop().time() - began < 0.05
     assert await first == list(range(400))
+
+
+def odd_and_even(work: Work) -> Coalescer[int, int]:
+    return Coalescer(
+        work.run, group_max=1_000, queue_max=10_000, deadline_seconds=5, parts=2, part_of=lambda item: item % 2
+    )
+
+
+async def test_little_of_all_parts_runs_as_one_group_and_waits_for_the_one_at_work() -> None:
+    work = Work()
+    lane = odd_and_even(work)
+    first = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    rest = asyncio.create_task(lane.submit(range(2, 2 + SMALL_GROUP_MAX)))
+    await asyncio.sleep(0.01)
+    assert work.groups == [[1]]  # the even ones wait too
+    work.gate.set()
+    await asyncio.gather(first, rest)
+    assert [set(each) for each in work.groups] == [{1}, set(range(2, 2 + SMALL_GROUP_MAX))]
+
+
+async def test_much_of_two_parts_runs_side_by_side_and_each_part_in_order() -> None:
+    work = Work()
+    lane = odd_and_even(work)
+    items = range(4 * SMALL_GROUP_MAX)
+    task = asyncio.create_task(lane.submit(items))
+    await work.begun.wait()
+    await asyncio.sleep(0.01)
+    assert sorted(work.groups) == [list(items[::2]), list(items[1::2])]  # both at work, neither has ended
+    work.gate.set()
+    assert await task == [each * 10 for each in items]
+
+
+async def test_a_part_never_runs_twice_at_once() -> None:
+    work = Work()
+    lane = odd_and_even(work)
+    first = asyncio.create_task(lane.submit([0] * 2 * SMALL_GROUP_MAX))
+    await work.begun.wait()
+    second = asyncio.create_task(lane.submit([2] * 2 * SMALL_GROUP_MAX))
+    await asyncio.sleep(0.01)
+    assert [each[0] for each in work.groups] == [0]
+    work.gate.set()
+    await asyncio.gather(first, second)
+
+
+async def test_a_little_of_one_part_is_not_starved_by_much_of_another() -> None:
+    groups: list[set[int]] = []
+
+    async def note(tickets: list[Ticket[int, int]]) -> None:
+        groups.append({ticket.item for ticket in tickets})
+        await asyncio.sleep(0)
+        if len(groups) < 5:
+            more.append(asyncio.create_task(lane.submit([0] * 2 * SMALL_GROUP_MAX)))
+        await asyncio.sleep(0)
+        for ticket in tickets:
+            ticket.answer(ticket.item)
+
+    more: list[asyncio.Task[Any]] = []
+    lane: Coalescer[int, int] = Coalescer(
+        note, group_max=1_000, queue_max=10_000, deadline_seconds=5, parts=2, part_of=lambda item: item % 2
+    )
+    much = asyncio.create_task(lane.submit([0] * 2 * SMALL_GROUP_MAX))
+    little = asyncio.create_task(lane.submit([1]))
+    await asyncio.gather(much, little)
+    assert {1} in groups[:3]
+    await asyncio.gather(*more)
