@@ -55,6 +55,7 @@ class Loaded:
     now: datetime
     wallets: list[LoadedWallet]
     due_lots: list[LotRow]
+    free_lots: list[LotRow]
     decided: list[DecidedRow]
     asset_types: dict[int, AssetType]
 
@@ -66,10 +67,13 @@ async def load(
     transaction_ids: Sequence[tuple[UUID, int]],
     asset_type_ids: Sequence[int],
     due_lots_max: int,
+    spent_from: Sequence[tuple[AccountRow, int]],
+    free_lots_max: int,
 ) -> Loaded:
     """Load the wallets of `owners`, what is due in them, and what became of keys and ids.
 
-    `keys` are (owner, bucket, key), `transaction_ids` (id, bucket).
+    `keys` are (owner, bucket, key), `transaction_ids` (id, bucket). Of each wallet in `spent_from` (owner, asset type)
+    the lots that are burned first are loaded too.
     """
     row = await connection.fetchrow(
         LOAD_OWNERS,
@@ -83,6 +87,11 @@ async def load(
         due_lots_max,
         [transaction_id for transaction_id, _ in transaction_ids],
         [bucket for _, bucket in transaction_ids],
+        [owner.id for owner, _ in spent_from],
+        [owner.bucket for owner, _ in spent_from],
+        [owner.last_at for owner, _ in spent_from],
+        [asset_type_id for _, asset_type_id in spent_from],
+        free_lots_max,
     )
     if row is None:
         raise AssertionError("a SELECT without FROM has one row")
@@ -90,6 +99,7 @@ async def load(
         now=row["now"],
         wallets=[_wallet(each) for each in row["wallets"]],
         due_lots=[lot_row(each) for each in row["due_lots"]],
+        free_lots=[lot_row(each) for each in row["free_lots"]],
         decided=[_decided(each) for each in row["decided"]],
         asset_types={each[0]: _asset_type(each) for each in row["asset_types"]},
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from app.database import Connection
 from app.domain.account import Account
 from app.domain.record import record
-from app.domain.records import Balance, LotRow
+from app.domain.records import AccountRow, Balance, LotRow
 from app.domain.wallet import Lot, Wallet
 from app.repositories.ledger_repo import expect_rows, lot_row
 from app.repositories.statements import statement
@@ -21,32 +21,23 @@ LIST_BALANCES = statement("list_balances")
 
 
 @record
-class LotsWanted:
-    """The first `lots_max` lots in burn order of one wallet, as of `now`."""
-
-    owner_id: int
-    bucket: int
-    asset_type_id: int
-    now: datetime
-    lots_max: int
-
-
-@record
 class BalanceQuestion:
     external_user_id: str
     bucket: int
     asset_type_id: int
 
 
-async def load_free_lots(connection: Connection, wanted: Sequence[LotsWanted]) -> list[LotRow]:
-    """Return the lots that spends from these wallets burn first, in burn order within a wallet."""
+async def load_free_lots(
+    connection: Connection, wallets: Sequence[tuple[AccountRow, int]], now: datetime, lots_max: int
+) -> list[LotRow]:
+    """Return the first `lots_max` lots, in burn order, of each of `wallets` (owner, asset type)."""
     rows = await connection.fetch(
         LOAD_FREE_LOTS,
-        [each.owner_id for each in wanted],
-        [each.bucket for each in wanted],
-        [each.asset_type_id for each in wanted],
-        [each.now for each in wanted],
-        [each.lots_max for each in wanted],
+        [owner.id for owner, _ in wallets],
+        [owner.bucket for owner, _ in wallets],
+        [asset_type_id for _, asset_type_id in wallets],
+        [max(now, owner.last_at) for owner, _ in wallets],
+        lots_max,
     )
     return [lot_row(row) for row in rows]
 

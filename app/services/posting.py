@@ -20,7 +20,6 @@ from app.domain.records import AccountRow, AccountStatus, DecidedRow, LotRow, Re
 from app.domain.wallet import Lot, Wallet
 from app.repositories import account_repo, ledger_repo, wallet_repo
 from app.repositories.ledger_repo import Loaded
-from app.repositories.wallet_repo import LotsWanted
 from app.services.account_directory import AccountDirectory
 from app.services.ids import new_id
 
@@ -33,6 +32,11 @@ FREE_LOTS_GROWTH = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Answer = Receipt | WalletError
+WalletOf = tuple[int, int]
+"""An owner's id and an asset type's."""
+
+Spending = tuple[AccountRow, int]
+"""An owner, and how much is to be taken from one of its wallets."""
 
 
 @dataclass(slots=True)
@@ -71,9 +75,10 @@ async def post(
     held = {user: account_id for user, account_id in known.items() if user not in locked}
     mine = [each for each in commands if each.external_user_id not in held]
     new_rows = await _new_accounts(connection, mine, known)
-    loaded = await _load(connection, rows, mine, look_up_ids=look_up_ids)
+    to_spend = _to_spend(rows, mine)
+    loaded = await _load(connection, rows, mine, to_spend, look_up_ids=look_up_ids)
     accounts = _accounts(rows, new_rows, loaded)
-    await _load_free_lots(connection, accounts, mine, loaded.now)
+    await _give_free_lots(connection, accounts, to_spend, loaded)
     for account in accounts.values():
         account.settle(loaded.now, new_id)
     incomplete = any(not wallet.all_due_loaded for each in accounts.values() for wallet in each.wallets.values())
@@ -123,8 +128,28 @@ async def _new_accounts(connection: Connection, commands: Sequence[Command], kno
     ]
 
 
+def _to_spend(rows: Sequence[AccountRow], commands: Sequence[Command]) -> dict[WalletOf, Spending]:
+    """Return how much the commands want to take from which wallets."""
+    owners = {row.external_user_id: row for row in rows}
+    spending: dict[WalletOf, Spending] = {}
+    for each in commands:
+        if isinstance(each, Spend) and (owner := owners.get(each.external_user_id)) is not None:
+            _, before = spending.get((owner.id, each.asset_type_id), (owner, 0))
+            spending[owner.id, each.asset_type_id] = owner, before + each.amount
+    return spending
+
+
+def _spent_from(to_spend: dict[WalletOf, Spending]) -> list[tuple[AccountRow, int]]:
+    return [(owner, asset_type_id) for (_, asset_type_id), (owner, _) in to_spend.items()]
+
+
 async def _load(
-    connection: Connection, rows: Sequence[AccountRow], commands: Sequence[Command], *, look_up_ids: bool
+    connection: Connection,
+    rows: Sequence[AccountRow],
+    commands: Sequence[Command],
+    to_spend: dict[WalletOf, Spending],
+    *,
+    look_up_ids: bool,
 ) -> Loaded:
     ids = {row.external_user_id: row.id for row in rows}
     keys = {
@@ -139,6 +164,8 @@ async def _load(
         [(each.transaction_id, each.bucket) for each in commands] if look_up_ids else [],
         list({each.asset_type_id for each in commands}),
         DUE_LOTS_MAX,
+        _spent_from(to_spend),
+        FREE_LOTS_FIRST,
     )
 
 
@@ -169,48 +196,24 @@ def _accounts(rows: Sequence[AccountRow], new_rows: Sequence[AccountRow], loaded
     }
 
 
-async def _load_free_lots(
-    connection: Connection, accounts: dict[str, Account], commands: Sequence[Command], now: datetime
+async def _give_free_lots(
+    connection: Connection, accounts: dict[str, Account], to_spend: dict[WalletOf, Spending], loaded: Loaded
 ) -> None:
     """Give every wallet that is spent from as many lots, in burn order, as its spends can need together."""
-    needs: defaultdict[tuple[str, int], int] = defaultdict(int)
-    for each in commands:
-        account = accounts.get(each.external_user_id)
-        if isinstance(each, Spend) and account is not None and each.asset_type_id in account.wallets:
-            needs[each.external_user_id, each.asset_type_id] += each.amount
-    lots_max = FREE_LOTS_FIRST
-    while needs:
-        loaded = await _free_lots(connection, accounts, list(needs), now, lots_max)
-        for user, asset_type_id in list(needs):
-            account = accounts[user]
-            lots = loaded.get((account.id, asset_type_id), [])
-            if len(lots) < lots_max or sum(lot.remaining - lot.held for lot in lots) >= needs[user, asset_type_id]:
-                account.wallets[asset_type_id].load_free_lots(lots)
-                del needs[user, asset_type_id]
-        lots_max *= FREE_LOTS_GROWTH
-
-
-async def _free_lots(
-    connection: Connection,
-    accounts: dict[str, Account],
-    wallets: Sequence[tuple[str, int]],
-    now: datetime,
-    lots_max: int,
-) -> dict[tuple[int, int], list[LotRow]]:
-    wanted = [
-        LotsWanted(
-            owner_id=accounts[user].id,
-            bucket=accounts[user].bucket,
-            asset_type_id=asset_type_id,
-            now=max(now, accounts[user].last_at),
-            lots_max=lots_max,
-        )
-        for user, asset_type_id in wallets
-    ]
-    found: defaultdict[tuple[int, int], list[LotRow]] = defaultdict(list)
-    for row in await wallet_repo.load_free_lots(connection, wanted):
-        found[row.owner_id, row.asset_type_id].append(row)
-    return found
+    wanted, rows, lots_max = dict(to_spend), loaded.free_lots, FREE_LOTS_FIRST
+    while wanted:
+        found: defaultdict[WalletOf, list[LotRow]] = defaultdict(list)
+        for row in rows:
+            found[row.owner_id, row.asset_type_id].append(row)
+        for wallet_of, (owner, amount) in list(wanted.items()):
+            lots = found.get(wallet_of, [])
+            if len(lots) < lots_max or sum(lot.remaining - lot.held for lot in lots) >= amount:
+                if lots:
+                    accounts[owner.external_user_id].wallets[wallet_of[1]].load_free_lots(lots)
+                del wanted[wallet_of]
+        if wanted:
+            lots_max *= FREE_LOTS_GROWTH
+            rows = await wallet_repo.load_free_lots(connection, _spent_from(wanted), loaded.now, lots_max)
 
 
 def _decide(command: Command, accounts: dict[str, Account], loaded: Loaded) -> Answer:

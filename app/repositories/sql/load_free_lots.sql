@@ -1,10 +1,10 @@
--- Load the first lots that a spend from these wallets burns.
+-- Load more of the lots that spends from these wallets burn first than load_owners did.
 -- Binds: $1 owner ids, $2 buckets, $3 asset type ids, $4 the moment for each owner, $5 how many at most of each.
 -- Locks: none. Rows: the columns of a lot, in burn order within a wallet (the order of ix_lots_burn).
 SELECT l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted, l.remaining, l.held,
        l.debt
-  FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[], $5::integer[])
-       AS w (owner_id, bucket, asset_type_id, now, lots_max)
+  FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[])
+       AS w (owner_id, bucket, asset_type_id, now)
  CROSS JOIN LATERAL (
        SELECT lots.*
          FROM lots
@@ -15,5 +15,5 @@ SELECT l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_a
           AND (lots.expires_at IS NULL OR lots.expires_at > w.now)
           AND lots.remaining > lots.held
         ORDER BY lots.priority, lots.expires_at, lots.kind DESC, lots.seq, lots.id
-        LIMIT w.lots_max
+        LIMIT $5::integer
        ) AS l

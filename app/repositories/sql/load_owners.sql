@@ -2,10 +2,13 @@
 -- Binds: $1 owner ids, $2 buckets, $3 the owners' last_at;
 --        $4 owner ids, $5 buckets, $6 idempotency keys to look up;
 --        $7 ids of the asset types in question; $8 how many due lots at most for each wallet;
---        $9 transaction ids to look up, $10 their buckets.
+--        $9 transaction ids to look up, $10 their buckets;
+--        $11 the owners of wallets that are spent from, $12 their buckets, $13 their last_at, $14 the wallets' asset
+--        types; $15 how many of the lots that are burned first at most for each.
 -- Locks: none. Rows: one, with an array for each kind of thing:
 --   wallets  (owner_id, asset_type_id, posted, held, next_due_at, the first expiry that is still to come)
 --   due lots (the columns of a lot; soonest first), only of wallets that have anything due
+--   free lots (the columns of a lot; in burn order within a wallet: the order of ix_lots_burn)
 --   decided  (what became of the keys and ids, with the lots that were made or taken, in the order of the lines)
 --   asset types
 WITH clock AS MATERIALIZED (
@@ -62,6 +65,25 @@ due_lot AS MATERIALIZED (
            ) AS d
      WHERE w.due
 ),
+free_lot AS MATERIALIZED (
+    SELECT f.*
+      FROM clock
+     CROSS JOIN unnest($11::bigint[], $12::smallint[], $13::timestamptz[], $14::integer[])
+                AS s (owner_id, bucket, last_at, asset_type_id)
+     CROSS JOIN LATERAL (
+           SELECT l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted,
+                  l.remaining, l.held, l.debt
+             FROM lots AS l
+            WHERE l.owner_id = s.owner_id
+              AND l.asset_type_id = s.asset_type_id
+              AND l.bucket = s.bucket
+              AND l.open
+              AND (l.expires_at IS NULL OR l.expires_at > greatest(clock.now, s.last_at))
+              AND l.remaining > l.held
+            ORDER BY l.priority, l.expires_at, l.kind DESC, l.seq, l.id
+            LIMIT $15::integer
+           ) AS f
+),
 decided AS MATERIALIZED (
     SELECT t.*
       FROM unnest($4::bigint[], $5::smallint[], $6::text[]) AS k (owner_id, bucket, idempotency_key)
@@ -97,6 +119,11 @@ SELECT (SELECT now FROM clock) AS now,
                       d.remaining, d.held, d.debt)
              FROM due_lot AS d
        ) AS due_lots,
+       ARRAY(
+           SELECT ROW(f.id, f.owner_id, f.asset_type_id, f.seq, f.kind, f.priority, f.expires_at, f.granted,
+                      f.remaining, f.held, f.debt)
+             FROM free_lot AS f
+       ) AS free_lots,
        ARRAY(
            SELECT ROW(d.owner_id, d.idempotency_key, d.id, d.seq, d.type, d.outcome, d.asset_type_id, d.amount,
                       d.fingerprint, d.terms, d.facts, d.created_at,
