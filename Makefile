@@ -5,12 +5,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTS  ?= tests
+LONG_TESTS := $(addprefix tests/,concurrency faults processes)
+FUNCTIONAL_TESTS := $(addprefix tests/,api concurrency pooler seeds services)
 WORKERS_FOR_TESTS ?= auto
 
 export LOG_FORMAT ?= console
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format migrate seed verify bench-quick schema openapi lock clean
+.PHONY: help install run test test-pooler soak check format migrate seed verify bench-quick schema openapi lock clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +33,12 @@ run: $(READY)  ## Serve on port 8000, with a PostgreSQL of its own unless DATABA
 
 test: $(READY)  ## Run the tests on a PostgreSQL of their own (POSTGRES_BINARIES=… for another one)
 	@$(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) $(TESTS)
+
+test-pooler: $(READY)  ## Run the functional tests through a pgbouncer in transaction mode (needs pgbouncer)
+	@DATABASE_POOLER=transaction $(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) $(FUNCTIONAL_TESTS)
+
+soak: $(READY)  ## Run the tests of failures, races and overload at length, a quarter of an hour (SEED=… to repeat)
+	@LONG=1 $(BIN)/python -m pytest $(LONG_TESTS)
 
 check: $(READY)  ## Everything that must hold: format, lint, types, layers, tests
 	@$(BIN)/ruff format --check .

@@ -1,26 +1,27 @@
 """One PostgreSQL for the whole run, one database for each test, and the ledger verified after each.
 
 The server starts in the controller. A database is cloned from a migrated template, about 15 ms. POSTGRES_BINARIES runs
-the suite on another installation's binaries, as in POSTGRES_BINARIES=/usr/lib/postgresql/15/bin.
+the suite on another installation's binaries, as in POSTGRES_BINARIES=/usr/lib/postgresql/15/bin. DATABASE_POOLER, a
+setting of the service, holds here too: with `transaction` every test reaches its database through a pgbouncer.
 """
 
 import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.config import Settings
+from app.config import Pooler, Settings
 from app.database import Database, create_database
 from app.embedded_postgres import EmbeddedPostgres
 from app.logs import configure_logs
@@ -29,23 +30,40 @@ from app.migration import migrate
 from app.services.seed_service import seed
 from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
+from tests.pooler.pgbouncer import PgBouncer, pgbouncer_program
+from tests.sizes import SEED
 
 TEMPLATE = "template_wallet"
 SEEDED_TEMPLATE = "template_wallet_seeded"
+NO_PGBOUNCER = "pgbouncer is not installed: apt-get install pgbouncer"
+
+own_sessions = pytest.mark.skipif(
+    Settings().database_pooler is Pooler.TRANSACTION, reason="behind a pooler the sessions are not the test's own"
+)
+"""For tests of what a new session gets, or of the sessions themselves."""
 
 _numbers = count(1)
 _server = pytest.StashKey[EmbeddedPostgres]()
-_server_url = pytest.StashKey[str]()
+_pooler = pytest.StashKey[PgBouncer]()
+SERVER_URL = pytest.StashKey[str]()
+"""The way to the server that every test takes."""
+
+DIRECT_URL = pytest.StashKey[str]()
+"""The way past the pooler, if there is one."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    configure_logs(Settings())
+    settings = Settings()
+    configure_logs(settings)
+    _make_databases_for(settings.database_pooler)
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
-        config.stash[_server_url] = workerinput["postgres_url"]
+        config.stash[SERVER_URL], config.stash[DIRECT_URL] = workerinput["postgres_urls"]
         return
     if config.option.collectonly:
         return
+    if settings.database_pooler is Pooler.TRANSACTION and pgbouncer_program() is None:
+        raise pytest.UsageError(NO_PGBOUNCER)
     binaries = os.environ.get("POSTGRES_BINARIES")
     home = Path(tempfile.mkdtemp(prefix="wallet-tests-"))
     home.chmod(0o755)  # as root the server is another user, who must be able to enter
@@ -58,17 +76,36 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     server.start()
     config.stash[_server] = server
-    config.stash[_server_url] = server.url("postgres")
+    config.stash[SERVER_URL] = config.stash[DIRECT_URL] = server.url("postgres")
     asyncio.run(_make_templates(server.url("postgres")))
+    if settings.database_pooler is Pooler.TRANSACTION:
+        config.stash[_pooler] = pooler = PgBouncer(server.url("postgres"))
+        pooler.start()
+        config.stash[SERVER_URL] = pooler.url(server.url("postgres"))
+
+
+def _make_databases_for(pooler: Pooler) -> None:
+    """Let every Database be made for the pooler that all tests go through, as Settings are, without naming it."""
+    defaults = Database.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["pooler"] = pooler
+
+
+def pytest_report_header() -> str:
+    return f"SEED={SEED}"
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Tell an xdist worker where the server is."""
-    node.workerinput["postgres_url"] = node.config.stash[_server_url]  # type: ignore[attr-defined]  # xdist is untyped
+    stash = node.config.stash  # type: ignore[attr-defined]  # xdist is untyped
+    node.workerinput["postgres_urls"] = stash[SERVER_URL], stash[DIRECT_URL]  # type: ignore[attr-defined]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    pooler = config.stash.get(_pooler, None)
+    if pooler is not None:
+        pooler.stop()
     server = config.stash.get(_server, None)
     if server is not None:
         server.stop()
@@ -78,48 +115,63 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 async def _make_templates(server_url: str) -> None:
     for name in (TEMPLATE, SEEDED_TEMPLATE):
         await create_database(server_url, name)
-        database = Database(_in_database(server_url, name))
+        database = Database(in_database(server_url, name))
         await migrate(database)
         if name == SEEDED_TEMPLATE:
             await seed(database)
         await database.close()
 
 
-def _in_database(server_url: str, name: str) -> str:
+def in_database(server_url: str, name: str) -> str:
     return make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
+def past_pooler(config: pytest.Config, url: str) -> str:
+    """Return the way to the database of `url` for what needs a session of its own."""
+    return make_url(config.stash[DIRECT_URL]).set(database=make_url(url).database).render_as_string(hide_password=False)
+
+
 @asynccontextmanager
-async def _clone(server_url: str, template: str) -> AsyncIterator[str]:
+async def cloned_database(server_url: str, template: str) -> AsyncIterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
+    connection = await asyncpg.connect(server_url.replace("+asyncpg", ""))
     try:
-        async with engine.connect() as connection:
-            await connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-        yield _in_database(server_url, name)
-        async with engine.connect() as connection:
-            await connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        yield in_database(server_url, name)
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
-        await engine.dispose()
+        await connection.close()
 
 
 @pytest.fixture
 def server_url(pytestconfig: pytest.Config) -> str:
     """The URL of the test server's own database."""
-    return pytestconfig.stash[_server_url]
+    return pytestconfig.stash[SERVER_URL]
+
+
+@pytest.fixture(scope="session")
+def pooler(pytestconfig: pytest.Config) -> Iterator[PgBouncer]:
+    """A pgbouncer before the test server; where it is not installed tests are skipped, or fail with REQUIRE_POOLER."""
+    if pgbouncer_program() is None:
+        refuse = pytest.fail if os.environ.get("REQUIRE_POOLER") else pytest.skip
+        refuse(NO_PGBOUNCER)
+    pooler = PgBouncer(pytestconfig.stash[DIRECT_URL])
+    pooler.start()
+    yield pooler
+    pooler.stop()
 
 
 @pytest.fixture
 async def empty_url(server_url: str) -> AsyncIterator[str]:
     """A migrated database without the seed."""
-    async with _clone(server_url, TEMPLATE) as url:
+    async with cloned_database(server_url, TEMPLATE) as url:
         yield url
 
 
 @pytest.fixture
 async def seeded_url(server_url: str) -> AsyncIterator[str]:
     """A migrated database with the seed, verified when the test is over."""
-    async with _clone(server_url, SEEDED_TEMPLATE) as url:
+    async with cloned_database(server_url, SEEDED_TEMPLATE) as url:
         yield url
         database = Database(url, pool_size=8)
         try:

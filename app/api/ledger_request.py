@@ -2,18 +2,24 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
 
 from app.api.dependencies import Services
-from app.domain.errors import BodyNotJson, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer
+from app.domain.commands import Command
+from app.domain.errors import BodyNotJson, Busy, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer, WalletError
+from app.domain.records import Receipt
 from app.schemas.fields import NumberText, check_key
 
 BASE_PATH = "/api/v1"
 INTEGER_DIGITS_MAX = 20
 BODY_BYTES_MAX = 8 * 2**20
 DIGITS_OF_LENGTH_MAX = 20
+COMMAND_BYTES_MIN = 64
+"""No operation of a batch is shorter."""
+
 _JSON_TYPE = re.compile(r"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
@@ -22,6 +28,7 @@ class LedgerRequest(Request):
 
     actor: str
     services: Services
+    _announced = 0
 
     def idempotency_key(self, in_body: str | None) -> str | None:
         """Return the key, from the header or from the body.
@@ -38,20 +45,42 @@ class LedgerRequest(Request):
         return next(iter(given), None)
 
     async def read_body(self) -> None:
-        """Read the body, as far as it may go.
+        """Read the body, as far as it may go, and keep room for its commands: as many as it may have, by its length.
+
+        When there is no room it is read to its end nevertheless, and dropped: an answer to what is still being sent may
+        never arrive.
 
         Raises:
-            ContentTooLarge: it is longer, or says so.
+            Busy: there is no room for more commands.
+            ContentTooLarge: it is longer than any may be, or says so.
         """
+        was_full = self.services.wallets.full
+        too_large = Busy() if was_full else ContentTooLarge(bytes_max=BODY_BYTES_MAX)
         declared = self.headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared[:DIGITS_OF_LENGTH_MAX]) > BODY_BYTES_MAX:
-            raise ContentTooLarge(bytes_max=BODY_BYTES_MAX)
-        body = bytearray()
+            raise too_large
+        body, size = bytearray(), 0
         async for chunk in self.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise ContentTooLarge(bytes_max=BODY_BYTES_MAX)
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise too_large
+            if not was_full:
+                body += chunk
+        if was_full or self.services.wallets.full:
+            raise Busy
+        self._announced = size // COMMAND_BYTES_MIN
+        self.services.wallets.announce(self._announced)
         self._body = bytes(body)  # where Starlette's own body() keeps it
+
+    def give_up_room(self) -> None:
+        """Keep no more room for what may still come of this request."""
+        self.services.wallets.announce(-self._announced)
+        self._announced = 0
+
+    async def execute_all(self, commands: Sequence[Command]) -> list[Receipt | WalletError]:
+        """Run the request's commands, each decided on its own, and return their answers in order, after the commit."""
+        self.give_up_room()  # from here on they take up room themselves
+        return await self.services.wallets.execute_all(commands)
 
     def json_body(self) -> Any:  # noqa: ANN401 - it is any JSON
         """Return the body that was read; numbers that are no integers stay text. None when there is none.

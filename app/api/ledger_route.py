@@ -35,10 +35,12 @@ class LedgerRoute(APIRoute):
         request = LedgerRequest(scope, receive)
         request.services = request.app.state.services
         request.actor = actor_of(request, request.app.state.settings)
-        if scope["method"] != "GET":
-            request.services.wallets.refuse_when_full()
-            await request.read_body()
-        response = await self.endpoint(request, **self._arguments(request))
+        try:
+            if scope["method"] != "GET":
+                await request.read_body()
+            response = await self.endpoint(request, **self._arguments(request))
+        finally:
+            request.give_up_room()
         response.headers["Cache-Control"] = "no-store"
         await response(scope, receive, send)
 

@@ -88,11 +88,13 @@ class Coalescer(Generic[Item, Answer]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._seconds_per_item = 0.0
         self._closed = False
+        self.announced = 0
+        """How many items are on their way: they take up room, but are not queued yet."""
 
     @property
     def full(self) -> bool:
         """Whether the next item is refused: the queue is at its limit, or would take too long to work off."""
-        queued = sum(map(len, self._queues))
+        queued = sum(map(len, self._queues)) + self.announced
         seconds = queued * self._seconds_per_item / len(self._queues)
         return queued >= self._queue_max or seconds > self._deadline_seconds * WAIT_SHARE_MAX
 

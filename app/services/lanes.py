@@ -21,7 +21,7 @@ from app.services.posting import Answer, Posted, post
 LANES = 2
 """While one lane's batch is in the database, the other's is being decided. A small batch has the commands of both."""
 
-GROUP_MAX = 1_000
+GROUP_MAX = 500
 QUEUE_MAX = 8_000
 DEADLINE_SECONDS = 5.0
 LOCK_WAITERS = 3
@@ -77,6 +77,10 @@ class Lanes:
     def full(self) -> bool:
         """Whether there is no room for more commands now."""
         return self._queue.full
+
+    def announce(self, commands: int) -> None:
+        """Keep room for so many more commands that are on their way; negative when they have come."""
+        self._queue.announced += commands
 
     async def close(self) -> None:
         """Take no more commands, and return when all that were taken are answered."""

@@ -22,6 +22,7 @@ from app.repositories import account_repo, ledger_repo, wallet_repo
 from app.repositories.ledger_repo import Loaded
 from app.services.account_directory import AccountDirectory
 from app.services.ids import new_id
+from app.services.turns import in_turns
 
 DUE_LOTS_MAX = 1_000
 """How many due lots one unit of work books for a wallet; the rest is booked by units of its own, before."""
@@ -82,9 +83,10 @@ async def post(
     for account in accounts.values():
         account.settle(loaded.now, new_id)
     incomplete = any(not wallet.all_due_loaded for each in accounts.values() for wallet in each.wallets.values())
-    answers: list[Answer | None] = []
-    if not incomplete:
-        answers = [None if each.external_user_id in held else _decide(each, accounts, loaded) for each in commands]
+    answers = [
+        None if each.external_user_id in held else _decide(each, accounts, loaded)
+        async for each in in_turns([] if incomplete else commands)
+    ]
     await _append(connection, list(accounts.values()), loaded.now)
     opened = {name: account.id for name, account in accounts.items() if account.is_new and account.transactions}
     return Posted(answers=answers, incomplete=incomplete, held=held, opened=opened)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.database import Connection, Database
 from app.domain.commands import Command
-from app.domain.errors import Busy, DatabaseUnavailable, UnknownUser, WalletError
+from app.domain.errors import DatabaseUnavailable, UnknownUser, WalletError
 from app.domain.placement import bucket_of
 from app.domain.records import Balance, Receipt
 from app.repositories import wallet_repo
@@ -63,14 +63,14 @@ class WalletService:
             raise UnknownUser(external_user_id=external_user_id)
         return balance
 
-    def refuse_when_full(self) -> None:
-        """Refuse early what would be refused anyway: before its body is read.
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more commands now."""
+        return self._lanes.full
 
-        Raises:
-            Busy: there is no room for more commands now.
-        """
-        if self._lanes.full:
-            raise Busy
+    def announce(self, commands: int) -> None:
+        """Keep room for so many more commands that are on their way; negative when they have come."""
+        self._lanes.announce(commands)
 
     async def close(self) -> None:
         """Take no more commands, and return when all that were taken are answered."""

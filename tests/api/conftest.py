@@ -133,7 +133,7 @@ def own_service(client: httpx2.AsyncClient, database: Database, seeded_url: str)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(pytestconfig: pytest.Config) -> AsyncIterator[Service]:
     """A service for all tests of a module, its ledger verified when they are over."""
-    async with root._clone(pytestconfig.stash[root._server_url], root.SEEDED_TEMPLATE) as url:
+    async with root.cloned_database(pytestconfig.stash[root.SERVER_URL], root.SEEDED_TEMPLATE) as url:
         database = Database(url, pool_size=4)
         try:
             async with checked(Settings(database_url=SecretStr(url))) as client:

@@ -23,8 +23,9 @@ from app.services.seed_service import seed
 from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
 from tests.commands import spend, top_up
+from tests.sizes import size
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
+ROUNDS = size(10, 100)
 WRITERS = 16
 ACKNOWLEDGED_BETWEEN_KILLS = 200
 ANSWERS_WITHIN_SECONDS = 5

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.conftest import TEMPLATE, _clone, _server_url
+from tests.conftest import SERVER_URL, TEMPLATE, cloned_database
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -15,14 +15,14 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 @pytest.fixture
 async def blank_url(server_url: str) -> AsyncIterator[str]:
     """A database that nothing was ever done in."""
-    async with _clone(server_url, "template1") as url:
+    async with cloned_database(server_url, "template1") as url:
         yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def migrated_url(pytestconfig: pytest.Config) -> AsyncIterator[str]:
     """A migrated database for the tests of a module, who only look at it or roll back."""
-    async with _clone(pytestconfig.stash[_server_url], TEMPLATE) as url:
+    async with cloned_database(pytestconfig.stash[SERVER_URL], TEMPLATE) as url:
         yield url
 
 

@@ -6,13 +6,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.conftest import SEEDED_TEMPLATE, _clone, _server_url
+from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database
 from tests.repositories.rows import Connection
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def _connection(pytestconfig: pytest.Config) -> AsyncIterator[Connection]:
-    async with _clone(pytestconfig.stash[_server_url], SEEDED_TEMPLATE) as url:
+    async with cloned_database(pytestconfig.stash[SERVER_URL], SEEDED_TEMPLATE) as url:
         connection = await asyncpg.connect(url.replace("+asyncpg", ""))
         yield connection
         await connection.close()

@@ -65,6 +65,16 @@ async def test_beyond_the_queue_the_answer_is_busy_at_once() -> None:
     assert work.groups == [[1], [2, 3]]
 
 
+async def test_what_is_announced_takes_up_room_until_it_has_come() -> None:
+    work = Work()
+    lane = coalescer(work, queue_max=2)
+    lane.announced += 2
+    assert [type(each) for each in await lane.submit([1])] == [Busy]
+    lane.announced -= 2
+    work.gate.set()
+    assert await lane.submit([1]) == [10]
+
+
 async def test_what_was_not_begun_by_its_deadline_is_busy_and_never_runs() -> None:
     work = Work()
     lane = coalescer(work, deadline=0.05)

@@ -28,7 +28,7 @@ from app.schemas.fields import END_OF_TIME
 from app.services.ids import new_id
 from app.services.verify_service import Verdict, verify
 from app.services.wallet_service import WalletService
-from tests.conftest import SEEDED_TEMPLATE, _clone, _server_url
+from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database, past_pooler
 from tests.services.tampering import (
     BUCKET,
     ENTRIES,
@@ -107,10 +107,10 @@ async def _write(wallets: WalletService, connection: Connection) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def _books(pytestconfig: pytest.Config) -> AsyncIterator[Books]:
-    async with _clone(pytestconfig.stash[_server_url], SEEDED_TEMPLATE) as url:
+    async with cloned_database(pytestconfig.stash[SERVER_URL], SEEDED_TEMPLATE) as url:
         database = Database(url, pool_size=4)
         wallets = WalletService(database)
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        connection = await asyncpg.connect(past_pooler(pytestconfig, url).replace("+asyncpg", ""))
         await _write(wallets, connection)
         await wallets.close()
         await connection.execute("CREATE SCHEMA kept")

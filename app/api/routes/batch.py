@@ -17,6 +17,7 @@ from app.domain.errors import FieldInvalid, WalletError
 from app.domain.records import AssetType, Receipt
 from app.schemas.requests import BatchOperation, BatchRequest, BatchSpend, BatchTopUp
 from app.schemas.responses import BatchResponse
+from app.services.turns import in_turns
 
 router = APIRouter(prefix=f"{BASE_PATH}/batch", tags=["batch"], route_class=LedgerRoute)
 
@@ -32,10 +33,10 @@ async def execute_batch(request: LedgerRequest, body: BatchRequest) -> Response:
     """
     if request.idempotency_key(None) is not None:
         raise FieldInvalid(field="idempotency_key", reason="each operation of a batch has its own, as a member of it")
-    read = [await _read(request, each) for each in body.operations]
+    read = [await _read(request, each) async for each in in_turns(body.operations)]
     commands = [each for each in read if not isinstance(each, dict)]
-    answers = iter(await request.services.wallets.execute_all([command for command, _ in commands]))
-    results = [each if isinstance(each, dict) else _result(next(answers), each[1]) for each in read]
+    answers = iter(await request.execute_all([command for command, _ in commands]))
+    results = [each if isinstance(each, dict) else _result(next(answers), each[1]) async for each in in_turns(read)]
     return json_response({"results": results})
 
 

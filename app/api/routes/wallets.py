@@ -11,6 +11,7 @@ from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, P
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.domain.commands import Bonus, Command, TopUp
+from app.domain.errors import WalletError
 from app.domain.records import AssetType
 from app.schemas.fields import AssetCode, AssetTypeId
 from app.schemas.requests import CreditRequest, OpenAccountRequest, SpendRequest
@@ -104,6 +105,8 @@ async def _credit(kind: type[TopUp | Bonus], request: LedgerRequest, user: str, 
 
 
 async def _executed(request: LedgerRequest, command: Command, asset: AssetType) -> Response:
-    receipt = await request.services.wallets.execute(command)
+    (receipt,) = await request.execute_all([command])
+    if isinstance(receipt, WalletError):
+        raise receipt
     headers = {"Idempotent-Replayed": "true"} if receipt.replayed else None
     return json_response(transaction_members(receipt, asset), headers=headers)

@@ -31,22 +31,6 @@ wallet AS MATERIALIZED (
            OFFSET 0
            ) AS w
 ),
-next_expiry AS MATERIALIZED (
-    SELECT w.owner_id, w.asset_type_id, e.expires_at
-      FROM wallet AS w
-     CROSS JOIN LATERAL (
-           SELECT l.expires_at
-             FROM lots AS l
-            WHERE l.owner_id = w.owner_id
-              AND l.asset_type_id = w.asset_type_id
-              AND l.bucket = w.bucket
-              AND l.open
-              AND l.expires_at > w.now
-            ORDER BY l.expires_at
-            LIMIT 1
-           ) AS e
-     WHERE w.due
-),
 due_lot AS MATERIALIZED (
     SELECT d.*
       FROM wallet AS w
@@ -110,9 +94,20 @@ decided AS MATERIALIZED (
 )
 SELECT (SELECT now FROM clock) AS now,
        ARRAY(
-           SELECT ROW(w.owner_id, w.asset_type_id, w.posted, w.held, w.next_due_at, n.expires_at)
+           SELECT ROW(w.owner_id, w.asset_type_id, w.posted, w.held, w.next_due_at, e.expires_at)
              FROM wallet AS w
-             LEFT JOIN next_expiry AS n ON n.owner_id = w.owner_id AND n.asset_type_id = w.asset_type_id
+             LEFT JOIN LATERAL (
+                  SELECT l.expires_at
+                    FROM lots AS l
+                   WHERE w.due
+                     AND l.owner_id = w.owner_id
+                     AND l.asset_type_id = w.asset_type_id
+                     AND l.bucket = w.bucket
+                     AND l.open
+                     AND l.expires_at > w.now
+                   ORDER BY l.expires_at
+                   LIMIT 1
+                  ) AS e ON true
        ) AS wallets,
        ARRAY(
            SELECT ROW(d.id, d.owner_id, d.asset_type_id, d.seq, d.kind, d.priority, d.expires_at, d.granted,

@@ -1,0 +1,116 @@
+"""The service as processes of its own, started as a user would, and callers that come over TCP."""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 30.0
+
+
+@dataclass
+class Service:
+    """A running `wallet serve` on a port of its own."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, *, connections: int = 100) -> httpx2.AsyncClient:
+        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        return httpx2.AsyncClient(base_url=self.url, limits=limits, timeout=httpx2.Timeout(30, pool=None))
+
+    def lines(self) -> list[str]:
+        """Return what it has logged so far."""
+        return self.log.read_text(errors="replace").splitlines()
+
+    def children(self) -> list[int]:
+        """Return the process ids of its workers."""
+        pid = self.process.pid
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in text.split() if b"spawn_main" in command_of(int(child))]
+
+    async def stop(self, seconds: float = 30) -> int:
+        """Ask it to stop and return its exit status."""
+        self.process.terminate()
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process has."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def started(database_url: str, **settings: str) -> AsyncIterator[Service]:
+    """Run the service until the block ends; settings are given as in the environment, in small letters."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in {"WALLET_API_KEY", "AUTH"}}
+    environment |= {"DATABASE_URL": database_url, "PORT": str(port), "LOG_LEVEL": "warning"}
+    environment |= {name.upper(): value for name, value in settings.items()}
+    with tempfile.NamedTemporaryFile(prefix="wallet-service-") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "app.cli", "serve"), cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+        service = Service(process, port, Path(log.name))
+        try:
+            await _until_ready(service)
+            yield service
+        finally:
+            if process.returncode is None:
+                await service.stop()
+
+
+async def _until_ready(service: Service) -> None:
+    async with service.client() as client, asyncio.timeout(READY_SECONDS):
+        while True:
+            assert service.process.returncode is None, service.lines()
+            try:
+                if (await client.get("/health/ready")).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def wallet(user: str) -> str:
+    return f"/api/v1/wallets/users/{user}"
+
+
+async def give(client: httpx2.AsyncClient, user: str, amount: str, *, asset: int = 1) -> None:
+    """Open an account with something to spend."""
+    body = {"amount": amount, "asset_type_id": asset, "open_account": True}
+    answer = await client.post(f"{wallet(user)}/top-up", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def balance(client: httpx2.AsyncClient, user: str, *, asset: int = 1) -> str:
+    answer = await client.get(f"{wallet(user)}/balance", params={"asset_type_id": asset})
+    members: dict[str, Any] = answer.json()
+    return str(members["balance"])
