@@ -11,7 +11,7 @@ local ACCEPTED, BUSY = '"status":%s*200%f[%D]', '"code":%s*"busy"'
 
 local users, run, with_keys
 local sent = 0
-accepted, busy, refusal = 0, 0, "" -- globals, because `done` asks the thread for them
+accepted, busy, busy_batches, refusal = 0, 0, 0, "" -- globals, because `done` asks the thread for them
 
 local threads = {}
 
@@ -66,8 +66,12 @@ local function occurrences(text, pattern)
    return count
 end
 
-local function count_operations(_, _, body)
+local function count_operations(status, _, body)
    local now_accepted, now_busy = occurrences(body, ACCEPTED), occurrences(body, BUSY)
+   if status == 503 and now_busy == 1 then
+      now_busy = BATCH_SIZE -- refused as a whole
+      busy_batches = busy_batches + 1
+   end
    accepted, busy = accepted + now_accepted, busy + now_busy
    if now_accepted + now_busy < BATCH_SIZE and refusal == "" then
       refusal = body:sub(1, 400)
@@ -95,9 +99,10 @@ function init(arguments)
 end
 
 function done(summary, latency)
-   local all_accepted, all_busy = 0, 0
+   local all_accepted, all_busy, all_busy_batches = 0, 0, 0
    for _, thread in ipairs(threads) do
       all_accepted, all_busy = all_accepted + thread:get("accepted"), all_busy + thread:get("busy")
+      all_busy_batches = all_busy_batches + thread:get("busy_batches")
       if thread:get("refusal") ~= "" then
          io.write("refused ", thread:get("refusal"):gsub("%s+", " "), "\n")
       end
@@ -107,6 +112,6 @@ function done(summary, latency)
       .. '"status": %d, "connect": %d, "read": %d, "write": %d, "timeout": %d}\n'
    io.write(format:format(
       summary.requests, all_accepted, all_busy, summary.duration, latency:percentile(50), latency:percentile(99),
-      errors.status, errors.connect, errors.read, errors.write, errors.timeout
+      errors.status - all_busy_batches, errors.connect, errors.read, errors.write, errors.timeout
    ))
 end

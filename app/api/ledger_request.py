@@ -17,8 +17,8 @@ BASE_PATH = "/api/v1"
 INTEGER_DIGITS_MAX = 20
 BODY_BYTES_MAX = 8 * 2**20
 DIGITS_OF_LENGTH_MAX = 20
-COMMAND_BYTES_MIN = 64
-"""No operation of a batch is shorter."""
+COMMAND_BYTES = 100
+"""About how long an operation of a batch is."""
 
 _JSON_TYPE = re.compile(r"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
@@ -45,7 +45,7 @@ class LedgerRequest(Request):
         return next(iter(given), None)
 
     async def read_body(self) -> None:
-        """Read the body, as far as it may go, and keep room for its commands: as many as it may have, by its length.
+        """Read the body, as far as it may go, and keep room for its commands: as many as its length suggests.
 
         When there is no room it is read to its end nevertheless, and dropped: an answer to what is still being sent may
         never arrive.
@@ -68,7 +68,7 @@ class LedgerRequest(Request):
                 body += chunk
         if was_full or self.services.wallets.full:
             raise Busy
-        self._announced = size // COMMAND_BYTES_MIN
+        self._announced = size // COMMAND_BYTES
         self.services.wallets.announce(self._announced)
         self._body = bytes(body)  # where Starlette's own body() keeps it
 
