@@ -23,6 +23,7 @@ GOODPUT_KEPT, TOLD_IN_TIME = (0.75, 0.95) if LONG else (0.5, 0.5)
 
 REFUSED_WITHIN_SECONDS = 0.1
 MEMORY_GROWTH_MAX = 64 * 2**20
+LARGE_ONES, LARGE_BYTES = 10, 7 * 2**20
 
 
 HEAD = b"POST /api/v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -69,6 +70,18 @@ class Load:
             assert {each["code"] for each in results} == {"busy"}  # a batch waits, and is refused, as a whole
             self.refused.add(run)
 
+    async def large(self) -> list[int]:
+        """Send large bodies, and return the statuses: who is refused is told so, however much there is to send."""
+        statuses = []
+        for _ in range(LARGE_ONES):
+            await asyncio.sleep(FILLING_SECONDS / LARGE_ONES * 1.5)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            head = HEAD.replace(b"Host", b"Connection: close\r\nHost") % LARGE_BYTES
+            writer.write(head + b" " * LARGE_BYTES)
+            statuses.append(int((await reader.read()).split()[1]))
+            writer.close()
+        return statuses
+
     async def _connection(self) -> Connection:
         """Return a connection that is still open: the service closes what is idle for some seconds."""
         while self.idle:
@@ -114,12 +127,13 @@ async def test_what_is_too_much_is_refused_at_once_and_the_rest_goes_on(seeded_u
         await load.in_turn(1)
         peak = await load.in_turn(SECONDS)
         memory = resident_bytes(service.process.pid)
-        kept = await load.regardless(peak * TIMES, SECONDS)
+        kept, told_large = await asyncio.gather(load.regardless(peak * TIMES, SECONDS), load.large())
         growth = resident_bytes(service.process.pid) - memory
         told = sorted(load.refused_after)[round(len(load.refused_after) * TOLD_IN_TIME)]
         assert kept > peak * GOODPUT_KEPT, f"{kept:.0f} a second of {peak:.0f}"
         assert told < REFUSED_WITHIN_SECONDS
         assert growth < MEMORY_GROWTH_MAX
+        assert 503 in told_large
         await load.in_turn(1)  # and when it is over, all is as before
         for _, writer in load.idle:
             writer.close()
