@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from app.domain.amounts import format_amount
 from app.domain.records import AssetType, Balance, Receipt
 from app.schemas.fields import rfc3339
-from app.services.account_service import OpenedAccount
+from app.services.account_service import AccountView
 
 
 def json_response(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -70,7 +70,7 @@ def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
     }
 
 
-def account_members(account: OpenedAccount, assets: Mapping[int, AssetType]) -> dict[str, Any]:
+def account_members(account: AccountView, assets: Mapping[int, AssetType]) -> dict[str, Any]:
     """Return the members of an `AccountResponse`."""
     return {
         "account_id": account.id,

@@ -29,6 +29,7 @@ def _declare(*statuses: int) -> Declared:
 
 PROBLEMS_LIST = _declare(401, 500, 503)
 PROBLEMS_READ = _declare(401, 404, 422, 500, 503)
+PROBLEMS_OPEN = _declare(400, 401, 413, 422, 500, 503)
 PROBLEMS_BATCH = _declare(400, 401, 413, 422, 500, 503)
 PROBLEMS_WRITE = _declare(400, 401, 404, 409, 413, 422, 500, 503)
 PROBLEMS_SPEND = _declare(400, 401, 402, 404, 409, 413, 422, 500, 503)

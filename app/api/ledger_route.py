@@ -52,7 +52,7 @@ class LedgerRoute(APIRoute):
             RequestValidationError: any of them is wrong; all that is wrong is named.
         """
         arguments: dict[str, Any] = {}
-        errors: list[Any] = []
+        errors: list[Any] = self._unexpected_in_query(request)
         for each in self._parameters:
             given = each.given_in(request)
             if given is None:
@@ -68,6 +68,18 @@ class LedgerRoute(APIRoute):
         if errors:
             raise RequestValidationError(errors)
         return arguments
+
+    def _unexpected_in_query(self, request: LedgerRequest) -> list[Any]:
+        """Refuse by name what is not known or given twice: a typo must not go unnoticed."""
+        if not request.scope["query_string"]:
+            return []
+        names = [name for name, _ in request.query_params.multi_items()]
+        known = {
+            alias for kind, *rest in (each.place for each in self._parameters) if kind == "query" for alias in rest
+        }
+        unknown = [(name, "extra_forbidden", "is not a known parameter") for name in names if name not in known]
+        twice = [(name, "given_twice", "is given twice") for name in known if names.count(name) > 1]
+        return [{"type": type_, "loc": ("query", name), "msg": what} for name, type_, what in (*unknown, *twice)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

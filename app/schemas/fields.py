@@ -94,6 +94,12 @@ def _metadata_text(value: Any) -> str:  # noqa: ANN401 - whatever the JSON holds
     return text
 
 
+def _plain_digits(value: str) -> str:
+    if not (value.isascii() and value.isdigit()):
+        raise ValueError("must be a whole number, in digits")
+    return value
+
+
 def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the JSON holds
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("must be an RFC 3339 time, as in 2027-01-31T12:00:00Z")
@@ -165,3 +171,5 @@ AssetTypeId = Annotated[int, Field(ge=1, le=2**31 - 1, description="Which credit
 AssetCode = Annotated[
     str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$", description="Which credits, by code; instead of asset_type_id.")
 ]
+QueryAssetTypeId = Annotated[AssetTypeId, BeforeValidator(_plain_digits)]
+"""In a query everything is text."""

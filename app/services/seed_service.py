@@ -61,7 +61,7 @@ async def seed(database: Database) -> Seeded:
             raise answer
     return Seeded(
         asset_types=asset_types,
-        accounts=sum(each.opened for each in opened),
+        accounts=sum(was_opened for _, was_opened in opened),
         credits=sum(not each.replayed for each in answers if not isinstance(each, WalletError)),
     )
 

@@ -25,6 +25,7 @@ CALLS = [
     pytest.param("POST", f"{USERS}/user_alice/bonus", id="bonus"),
     pytest.param("POST", f"{USERS}/user_alice/spend", id="spend"),
     pytest.param("PUT", f"{USERS}/user_alice", id="account"),
+    pytest.param("GET", f"{USERS}/user_alice", id="show-account"),
     pytest.param("POST", "/api/v1/batch", id="batch"),
     pytest.param("GET", "/api/v1/asset-types", id="asset-types"),
 ]

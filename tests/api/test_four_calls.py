@@ -1,6 +1,7 @@
 """The four calls the service started from, as the two curl examples make them: members, amounts, times, refusals."""
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -216,11 +217,31 @@ async def test_a_call_names_exactly_one_known_asset_type(
 
 @pytest.mark.parametrize(
     "query",
-    ["asset_type_id=abc", "asset_type_id=0", "asset_type_id=-1", "asset_type_id=2147483648", "asset_code=gold"],
+    [
+        *("asset_type_id=abc", "asset_type_id=0", "asset_type_id=-1", "asset_type_id=2147483648", "asset_code=gold"),
+        *("asset_type_id=%2B1", "asset_type_id=%201", "asset_type_id=1_0", "asset_type_id=1.0", "asset_type_id=%D9%A1"),
+        *("asset_type_id=", "asset_code=", "asset_type_id=1&asset_type_id=1"),
+    ],
 )
 async def test_a_balance_asked_with_a_malformed_asset_is_422_naming_the_parameter(service: Service, query: str) -> None:
     problem = assert_problem(await service.client.get(f"{ALICE}/balance?{query}"), 422, "validation_failed")
     assert [each["parameter"] for each in problem["errors"]] == [query.partition("=")[0]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/balance?asset_type_id=1&"), ("POST", "/spend?"), ("PUT", "?"), ("GET", "?")]
+)
+async def test_a_query_parameter_that_is_not_known_is_refused_by_name(service: Service, method: str, path: str) -> None:
+    body = {"amount": "1", "asset_type_id": 1} if method == "POST" else None
+    before = await service.size()
+    for name in ("asset_typ_id", "a b", "\N{SNOWMAN}", "x" * 300, ""):
+        query = urlencode({name: "1"})
+        answer = await service.client.request(method, f"{ALICE}{path}{query}", json=body)
+        problem = assert_problem(answer, 422, "validation_failed")
+        assert problem["errors"] == [
+            {"parameter": name, "code": "extra_forbidden", "detail": "is not a known parameter"}
+        ]
+    assert await service.size() == before
 
 
 # -- opening accounts ----------------------------------------------------------------------------------------------
@@ -287,7 +308,26 @@ async def test_opening_an_account_that_is_there_shows_its_wallets_and_replaces_i
 async def test_an_account_shows_its_status(service: Service, status: str) -> None:
     user = await service.user()
     await service.set_status(user, status)
-    assert (await service.client.put(f"{USERS}/{user}")).json()["status"] == status
+    for method in ("PUT", "GET"):
+        assert (await service.client.request(method, f"{USERS}/{user}")).json()["status"] == status
+
+
+async def test_an_account_is_shown_as_opening_it_again_shows_it(service: Service) -> None:
+    user = await service.user("5.00")
+    await service.client.post(f"{USERS}/{user}/bonus", json={"amount": "1.5", "asset_type_id": 2})
+    await service.client.put(f"{USERS}/{user}", json={"metadata": {"a": 1}})
+    before = await service.size()
+    shown = await service.client.get(f"{USERS}/{user}")
+    assert shown.status_code == 200
+    assert shown.json() == (await service.client.put(f"{USERS}/{user}")).json()
+    assert [each["balance"] for each in shown.json()["wallets"]] == ["5.00", "1.50"]
+    assert await service.size() == before
+
+
+async def test_an_account_that_is_not_there_is_not_shown(service: Service) -> None:
+    before = await service.size()
+    assert_problem(await service.client.get(f"{USERS}/user_alcie"), 404, "unknown_user")
+    assert await service.size() == before
 
 
 # -- notes ---------------------------------------------------------------------------------------------------------

@@ -7,15 +7,16 @@ from fastapi import APIRouter, Query, Response
 from app.api.answers import account_members, balance_members, json_response, transaction_members
 from app.api.command_building import build_credit, build_spend, named_asset
 from app.api.dependencies import PathUser
-from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
+from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_OPEN, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.domain.commands import Bonus, Command, TopUp
 from app.domain.errors import WalletError
 from app.domain.records import AssetType
-from app.schemas.fields import AssetCode, AssetTypeId
+from app.schemas.fields import AssetCode, QueryAssetTypeId
 from app.schemas.requests import CreditRequest, OpenAccountRequest, SpendRequest
 from app.schemas.responses import AccountResponse, BalanceResponse, TransactionResponse
+from app.services.account_service import AccountView
 
 router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", tags=["wallets"], route_class=LedgerRoute)
 
@@ -24,7 +25,7 @@ router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", tag
 async def get_balance(
     request: LedgerRequest,
     user: PathUser,
-    asset_type_id: Annotated[AssetTypeId | None, Query(description="Which credits, by number.")] = None,
+    asset_type_id: Annotated[QueryAssetTypeId | None, Query(description="Which credits, by number.")] = None,
     asset_code: Annotated[AssetCode | None, Query(description="Which credits, by code; instead of the number.")] = None,
 ) -> Response:
     """What a user has of one kind of credit.
@@ -82,19 +83,23 @@ async def spend(request: LedgerRequest, user: PathUser, body: SpendRequest) -> R
 OPENED: dict[int | str, dict[str, Any]] = {201: {"description": "Opened", "model": AccountResponse}}
 
 
-@router.put(
-    "",
-    operation_id="open_account",
-    response_model=AccountResponse,
-    tags=["accounts"],
-    responses=OPENED | PROBLEMS_WRITE,
-)
+@router.put("", operation_id="open_account", response_model=AccountResponse, responses=OPENED | PROBLEMS_OPEN)
 async def open_account(request: LedgerRequest, user: PathUser, body: OpenAccountRequest | None = None) -> Response:
     """Open an account for a user: 201 when it is opened, 200 when it was there. Metadata, where given, is replaced."""
-    services = request.services
-    account = await services.accounts.open(user, None if body is None else body.metadata)
-    assets = {each.asset_type_id: await services.catalogue.by_id(each.asset_type_id) for each in account.wallets}
-    return json_response(account_members(account, assets), status=201 if account.opened else 200)
+    account, opened = await request.services.accounts.open(user, None if body is None else body.metadata)
+    return await _account_response(request, account, status=201 if opened else 200)
+
+
+@router.get("", operation_id="get_account", response_model=AccountResponse, responses=PROBLEMS_READ)
+async def get_account(request: LedgerRequest, user: PathUser) -> Response:
+    """An account, with what all its wallets have now."""
+    return await _account_response(request, await request.services.accounts.show(user))
+
+
+async def _account_response(request: LedgerRequest, account: AccountView, *, status: int = 200) -> Response:
+    catalogue = request.services.catalogue
+    assets = {each.asset_type_id: await catalogue.by_id(each.asset_type_id) for each in account.wallets}
+    return json_response(account_members(account, assets), status=status)
 
 
 async def _credit(kind: type[TopUp | Bonus], request: LedgerRequest, user: str, body: CreditRequest) -> Response:
