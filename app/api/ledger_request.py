@@ -12,6 +12,7 @@ from app.domain.commands import Command
 from app.domain.errors import BodyNotJson, Busy, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer, WalletError
 from app.domain.records import Receipt
 from app.schemas.fields import NumberText, check_key
+from app.schemas.requests import BATCH_MAX
 
 BASE_PATH = "/api/v1"
 INTEGER_DIGITS_MAX = 20
@@ -68,7 +69,7 @@ class LedgerRequest(Request):
                 body += chunk
         if was_full or self.services.wallets.full:
             raise Busy
-        self._announced = size // COMMAND_BYTES
+        self._announced = min(size // COMMAND_BYTES, BATCH_MAX)
         self.services.wallets.announce(self._announced)
         self._body = bytes(body)  # where Starlette's own body() keeps it
 

@@ -24,6 +24,9 @@ WAIT_SHARE_MAX = 0.4
 SMALL_GROUP_MAX = 128
 """Up to so many items it is cheaper to wait for the group at work than to run beside it."""
 
+PATIENCE_SECONDS = 0.5
+"""How long a group may be at work until even little runs beside it: something is wrong with that one."""
+
 PACE_GROUP_MIN = 32
 PACE_WEIGHT = 0.2
 
@@ -62,8 +65,8 @@ class Ticket(Generic[Item, Answer]):
 class Coalescer(Generic[Item, Answer]):
     """Runs tickets in groups.
 
-    `run` answers the tickets of a group, or keeps some to answer or put back later. What it raises is the answer of
-    every ticket of the group that has none. `part_of` names an item's part, from 0.
+    `run` answers the tickets of a group, or keeps some, no longer begun, to answer or put back later. What it raises is
+    the answer of every other ticket of the group that has none. `part_of` names an item's part, from 0.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Coalescer(Generic[Item, Answer]):
         self._turns = list(range(parts))
         """The parts, the one that ran last at the end."""
         self._at_work: set[int] = set()
+        self._started_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._seconds_per_item = 0.0
         self._closed = False
@@ -96,7 +100,8 @@ class Coalescer(Generic[Item, Answer]):
         """Whether the next item is refused: the queue is at its limit, or would take too long to work off."""
         queued = sum(map(len, self._queues)) + self.announced
         seconds = queued * self._seconds_per_item / len(self._queues)
-        return queued >= self._queue_max or seconds > self._deadline_seconds * WAIT_SHARE_MAX
+        too_long = queued > SMALL_GROUP_MAX and seconds > self._deadline_seconds * WAIT_SHARE_MAX
+        return queued >= self._queue_max or too_long  # a small group is always let in: else a pace once slow would stay
 
     async def submit(self, items: Sequence[Item]) -> list[Answer | WalletError]:
         """Run `items` in the next groups, those of one part in order, and return their answers.
@@ -146,6 +151,7 @@ class Coalescer(Generic[Item, Answer]):
         while parts := self._parts_to_run():
             if group := self._next_group(parts):
                 self._at_work.update(parts)
+                self._started_at = time.monotonic()
                 task = asyncio.get_running_loop().create_task(self._work(group, parts))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -154,7 +160,9 @@ class Coalescer(Generic[Item, Answer]):
         """Return the parts whose items form the next group: none, when that has to wait for one that is at work."""
         queued = {part: len(self._queues[part]) for part in self._turns if self._queues[part]}
         if self._at_work:
-            beside = [part for part, items in queued.items() if part not in self._at_work and items > SMALL_GROUP_MAX]
+            patient = time.monotonic() - self._started_at < PATIENCE_SECONDS
+            items_min = SMALL_GROUP_MAX if patient else 0
+            beside = [part for part, items in queued.items() if part not in self._at_work and items > items_min]
             return beside[:1]
         return list(queued) if sum(queued.values()) <= SMALL_GROUP_MAX else list(queued)[:1]
 
@@ -173,9 +181,11 @@ class Coalescer(Generic[Item, Answer]):
 
     async def _work(self, group: list[Ticket[Item, Answer]], parts: list[int]) -> None:
         began = time.monotonic()
+        impatience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._start_groups)
         try:
             await self._run_group(group)
         finally:
+            impatience.cancel()
             self._note_pace(len(group), time.monotonic() - began)
             self._at_work.difference_update(parts)
             self._start_groups()
@@ -191,10 +201,11 @@ class Coalescer(Generic[Item, Answer]):
             await self._run(group)
         except WalletError as error:
             for ticket in group:
-                ticket.answer(error)
+                if ticket.begun:
+                    ticket.answer(error)
         except BaseException as error:
             for ticket in group:
-                if not ticket.future.done():
+                if ticket.begun and not ticket.future.done():
                     ticket.future.set_exception(error if isinstance(error, Exception) else Busy())
             if not isinstance(error, Exception):
                 raise

@@ -160,7 +160,10 @@ class Lanes:
         if rest:
             await self._run(rest)
 
-    async def _goes_through(self, tickets: list[CommandTicket], *, is_culprit: bool = False) -> bool:
+    async def _goes_through(self, group: list[CommandTicket], *, is_culprit: bool = False) -> bool:
+        tickets = self._parking.divert(group)
+        if not tickets:
+            return True
         try:
             self._answer(tickets, await self._post(tickets))
         except CommitUnconfirmed:

@@ -8,13 +8,17 @@ the head of their lane, in their order. Until then they are not begun: at their 
 import asyncio
 from collections.abc import Callable, Iterable
 
+import structlog
+
 from app.database import CommitUnconfirmed, Connection, Database, LockHeld
 from app.domain.commands import Command
-from app.domain.errors import WalletError
+from app.domain.errors import Busy, WalletError
 from app.domain.placement import bucket_of_account
 from app.domain.records import Receipt
 from app.repositories import account_repo
 from app.services.coalescer import Ticket
+
+log = structlog.get_logger(__name__)
 
 CommandTicket = Ticket[Command, Receipt]
 
@@ -64,15 +68,23 @@ class Parking:
         await asyncio.gather(*self._tasks)
 
     async def _wait(self, user: str, account_id: int) -> None:
+        refusal: WalletError | None = None
         try:
             while self._waited_for(user) and not await self._lock_was_free(account_id):  # noqa: ASYNC110 - another's
                 await asyncio.sleep(PAUSE_SECONDS)
         except WalletError as error:
-            for ticket in self._parked[user]:
-                ticket.answer(error)
-                ticket.withdrawn = True
+            refusal = error
+        except Exception:
+            log.exception("waiting_for_a_lock_failed")
+            refusal = Busy()
         # No await from here on: what comes in next is queued behind what goes back.
-        self._put_back([each for each in self._parked.pop(user) if not each.withdrawn])
+        tickets = [each for each in self._parked.pop(user) if not each.withdrawn]
+        if refusal is None:
+            self._put_back(tickets)
+            return
+        for ticket in tickets:
+            ticket.answer(refusal)
+            ticket.withdrawn = True
 
     async def _lock_was_free(self, account_id: int) -> bool:
         """Wait for the lock a while, in line with everybody else, and let it go."""

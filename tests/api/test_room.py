@@ -1,14 +1,17 @@
 """A request keeps room for its commands while it is read, and gives it up however it ends."""
 
+import json
 from typing import Any
 
 import pytest
 
 from app.api.ledger_request import LedgerRequest
+from app.schemas.requests import BATCH_MAX
 from tests.api.conftest import Service, services_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+JSON = {"Content-Type": "application/json"}
 SPEND = {"type": "spend", "external_user_id": "a", "amount": "1", "asset_type_id": 1}
 
 
@@ -41,7 +44,10 @@ async def test_a_batch_keeps_room_for_its_operations_while_it_is_read(
         return await execute_all(request, commands)
 
     monkeypatch.setattr(LedgerRequest, "execute_all", noted)
-    answer = await service.client.post("/api/v1/batch", json={"operations": [SPEND] * 100})
-    assert answer.status_code == 200
+    for padding in (0, 2**20):
+        content = json.dumps({"operations": [SPEND] * 100}).encode() + b" " * padding
+        answer = await service.client.post("/api/v1/batch", content=content, headers=JSON)
+        assert answer.status_code == 200
     assert 0.5 * 100 < seen[0] < 2 * 100
+    assert seen[1] == BATCH_MAX  # however long it is, it can't have more
     assert announced(service) == 0

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import LOCK_TIMEOUT_MS, Database
-from app.domain.errors import Busy, InsufficientFunds, UnknownUser
+from app.domain.errors import Busy, DatabaseUnavailable, InsufficientFunds, InternalError, UnknownUser
 from app.domain.records import Receipt
 from app.services import lanes
 from app.services.wallet_service import WalletService
@@ -106,3 +107,63 @@ async def test_closing_waits_for_the_parked(database: Database) -> None:
         closing = asyncio.create_task(service.close())
     await closing
     assert isinstance(await parked, Receipt)
+
+
+async def test_what_a_batch_fails_with_does_not_reach_those_who_wait_for_a_lock(
+    database: Database, wallets: WalletService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told "it was not begun" and then carried out: that would be a charge nobody knows of."""
+    queue = wallets._lanes
+    post = queue._post
+    async with locked(database, "user_alice"):
+        first = asyncio.create_task(wallets.execute(spend("user_alice", 1)))
+        await asyncio.sleep(2 * LOCK_TIMEOUT_MS / 1000)  # it is parked by now
+
+        async def unavailable(*_: object, **__: object) -> NoReturn:
+            raise DatabaseUnavailable
+
+        monkeypatch.setattr(queue, "_post", unavailable)
+        both = asyncio.create_task(wallets.execute_all([spend("user_alice", 7), spend("user_bob", 1)]))
+        await asyncio.sleep(0.1)
+        monkeypatch.setattr(queue, "_post", post)
+    receipt, refusal = await both
+    assert isinstance(refusal, DatabaseUnavailable)
+    assert isinstance(receipt, Receipt)
+    assert (await first).seq + 1 == receipt.seq
+
+
+async def test_a_waiter_that_fails_refuses_who_waits_and_nobody_after(
+    database: Database, wallets: WalletService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parking = wallets._lanes._parking
+
+    async def broken(_: int) -> NoReturn:
+        raise RuntimeError("a waiter's connection was cancelled")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parking, "_lock_was_free", broken)
+        async with locked(database, "user_alice"):
+            with pytest.raises(Busy):
+                await wallets.execute(spend("user_alice", 1))
+    assert not parking.occupied
+    assert (await wallets.execute(spend("user_alice", 2))).balance_after == 105_000 - 2
+
+
+@pytest.mark.usefixtures("users")
+async def test_a_culprit_in_the_batch_of_one_who_is_locked_out_loses_and_disorders_nothing(
+    database: Database, wallets: WalletService
+) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(
+            text("ALTER TABLE transactions ADD CONSTRAINT ck_transactions_poison CHECK (amount <> 666) NOT VALID")
+        )
+    commands = [spend("user_alice", 1), spend("user_0", 1), spend("user_alice", 2), spend("user_1", 666)]
+    async with locked(database, "user_alice"):
+        task = asyncio.create_task(wallets.execute_all(commands))
+        await asyncio.sleep(4 * LOCK_TIMEOUT_MS / 1000)
+    first, other, second, culprit = await task
+    assert isinstance(first, Receipt)
+    assert isinstance(second, Receipt)
+    assert first.seq + 1 == second.seq
+    assert isinstance(other, Receipt)
+    assert isinstance(culprit, InternalError)

@@ -110,7 +110,9 @@ async def _read_again_and_again(database: Database) -> None:
             for _ in range(20):
                 assert await driver.fetchval(f"SELECT $1::integer + {reader}", 1) == 1 + reader
 
-    await asyncio.gather(*(read(reader) for reader in range(READERS)))
+    outcomes = await asyncio.gather(*(read(reader) for reader in range(READERS)), return_exceptions=True)
+    for failed in (each for each in outcomes if isinstance(each, BaseException)):
+        raise failed
 
 
 async def _server_connections(database: Database) -> int:

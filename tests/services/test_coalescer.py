@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from app.domain.errors import Busy, ShuttingDown
-from app.services.coalescer import SMALL_GROUP_MAX, Coalescer, StillAtWork, Ticket
+from app.services.coalescer import PATIENCE_SECONDS, SMALL_GROUP_MAX, Coalescer, StillAtWork, Ticket
 
 
 class Work:
@@ -162,7 +162,7 @@ async def test_when_the_queue_would_take_too_long_the_answer_is_busy_long_before
     await lane.submit(range(50))
     first = asyncio.create_task(lane.submit(range(400)))
     await asyncio.sleep(0)
-    assert lane.full  # 350 more at 2 ms each is more than 0.4 s
+    assert lane.full  # 400 at 2 ms each is more than 0.4 s
     began = asyncio.get_running_loop().time()
     assert [type(each) for each in await lane.submit([1])] == [Busy]
     assert asyncio.get_running_loop().time() - began < 0.05
@@ -233,3 +233,34 @@ async def test_a_little_of_one_part_is_not_starved_by_much_of_another() -> None:
     await asyncio.gather(much, little)
     assert {1} in groups[:3]
     await asyncio.gather(*more)
+
+
+async def test_a_pace_that_was_slow_once_is_forgotten() -> None:
+    seconds = 1.0
+
+    async def run(tickets: list[Ticket[int, int]]) -> None:
+        await asyncio.sleep(seconds)
+        for ticket in tickets:
+            ticket.answer(ticket.item)
+
+    lane: Coalescer[int, int] = Coalescer(run, group_max=500, queue_max=1_000, deadline_seconds=1.5)
+    await lane.submit(range(40))  # 25 ms an item: so 24 would already be too long to wait for
+    seconds = 0.0
+    for _ in range(20):
+        answers = await asyncio.gather(*(lane.submit([number]) for number in range(100)))
+        assert answers == [[number] for number in range(100)]
+    assert lane._seconds_per_item < 0.001
+
+
+async def test_a_little_runs_beside_a_group_that_takes_very_long() -> None:
+    work = Work()
+    lane = odd_and_even(work)
+    stuck = asyncio.create_task(lane.submit([1]))
+    await work.begun.wait()
+    began = asyncio.get_running_loop().time()
+    little = asyncio.create_task(lane.submit([2]))
+    while len(work.groups) < 2:  # noqa: ASYNC110 - how long it takes is what this test is about
+        await asyncio.sleep(0.01)
+    assert PATIENCE_SECONDS * 0.9 < asyncio.get_running_loop().time() - began < PATIENCE_SECONDS + 0.3
+    work.gate.set()
+    await asyncio.gather(stuck, little)
