@@ -78,6 +78,15 @@ class LedgerRequest(Request):
         self.services.wallets.announce(-self._announced)
         self._announced = 0
 
+    async def execute(self, command: Command) -> Receipt:
+        """Run the request's command and return its receipt, after the commit.
+
+        Raises:
+            WalletError: it was refused, or could not be run.
+        """
+        self.give_up_room()  # from here on it takes up room itself
+        return await self.services.wallets.execute(command)
+
     async def execute_all(self, commands: Sequence[Command]) -> list[Receipt | WalletError]:
         """Run the request's commands, each decided on its own, and return their answers in order, after the commit."""
         self.give_up_room()  # from here on they take up room themselves

@@ -74,9 +74,7 @@ class LedgerRoute(APIRoute):
         if not request.scope["query_string"]:
             return []
         names = [name for name, _ in request.query_params.multi_items()]
-        known = {
-            alias for kind, *rest in (each.place for each in self._parameters) if kind == "query" for alias in rest
-        }
+        known = {each.place[1] for each in self._parameters if each.place[0] == "query"}
         unknown = [(name, "extra_forbidden", "is not a known parameter") for name in names if name not in known]
         twice = [(name, "given_twice", "is given twice") for name in known if names.count(name) > 1]
         return [{"type": type_, "loc": ("query", name), "msg": what} for name, type_, what in (*unknown, *twice)]

@@ -11,7 +11,6 @@ from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_OPEN, PROBLEMS_READ, PR
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.domain.commands import Bonus, Command, TopUp
-from app.domain.errors import WalletError
 from app.domain.records import AssetType
 from app.schemas.fields import AssetCode, QueryAssetTypeId
 from app.schemas.requests import CreditRequest, OpenAccountRequest, SpendRequest
@@ -110,8 +109,6 @@ async def _credit(kind: type[TopUp | Bonus], request: LedgerRequest, user: str, 
 
 
 async def _executed(request: LedgerRequest, command: Command, asset: AssetType) -> Response:
-    (receipt,) = await request.execute_all([command])
-    if isinstance(receipt, WalletError):
-        raise receipt
+    receipt = await request.execute(command)
     headers = {"Idempotent-Replayed": "true"} if receipt.replayed else None
     return json_response(transaction_members(receipt, asset), headers=headers)
