@@ -37,7 +37,7 @@ test: $(READY)  ## Run the tests on a PostgreSQL of their own (POSTGRES_BINARIES
 test-pooler: $(READY)  ## Run the functional tests through a pgbouncer in transaction mode (needs pgbouncer)
 	@DATABASE_POOLER=transaction $(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) $(FUNCTIONAL_TESTS)
 
-soak: $(READY)  ## Run the tests of failures, races and overload at length, a quarter of an hour (SEED=… to repeat)
+soak: $(READY)  ## Run the tests of failures, races and overload at length, six minutes (SEED=… to repeat)
 	@LONG=1 $(BIN)/python -m pytest $(LONG_TESTS)
 
 check: $(READY)  ## Everything that must hold: format, lint, types, layers, tests

@@ -122,7 +122,7 @@ async def append(connection: Connection, accounts: Sequence[Account]) -> None:
 
 async def _insert_headers(connection: Connection, decided: Sequence[tuple[TransactionRecord, bytes]]) -> None:
     status = await copy_rows(
-        connection, "transactions", HEADER_COLUMNS, (_header(record, digest) for record, digest in decided)
+        connection, "transactions", HEADER_COLUMNS, (_header(transaction, digest) for transaction, digest in decided)
     )
     expect_rows(status, len(decided), "transactions")
 
@@ -133,24 +133,24 @@ async def _insert_entries(connection: Connection, transactions: Sequence[Transac
         expect_rows(await copy_rows(connection, "ledger_entries", ENTRY_COLUMNS, rows), len(rows), "ledger_entries")
 
 
-def _header(record: TransactionRecord, digest: bytes) -> bytes:
-    r = record
+def _header(transaction: TransactionRecord, digest: bytes) -> bytes:
+    t = transaction
     return b"".join(
         (
             _HEADER.pack(
                 len(HEADER_COLUMNS),
-                *(16, r.id.bytes, 2, r.bucket, 8, r.owner_id, 8, r.seq),
-                *(8, timestamp(r.created_at), 8, timestamp(r.effective_at), 32, digest),
+                *(16, t.id.bytes, 2, t.bucket, 8, t.owner_id, 8, t.seq),
+                *(8, timestamp(t.created_at), 8, timestamp(t.effective_at), 32, digest),
             ),
-            text(r.type),
-            text(r.outcome),
-            text(r.actor),
-            int4(r.asset_type_id),
-            int8(r.amount),
-            text(r.idempotency_key),
-            data(r.fingerprint),
-            text(r.terms),
-            text(r.facts),
+            text(t.type),
+            text(t.outcome),
+            text(t.actor),
+            int4(t.asset_type_id),
+            int8(t.amount),
+            text(t.idempotency_key),
+            data(t.fingerprint),
+            text(t.terms),
+            text(t.facts),
         )
     )
 

@@ -72,12 +72,12 @@ async def post(
     """
     known = await directory.find(connection, {each.external_user_id: each.bucket for each in commands})
     rows = await _lock(connection, known, directory, skip_locked=skip_locked)
-    locked = {row.external_user_id for row in rows}
-    held = {user: account_id for user, account_id in known.items() if user not in locked}
+    owners = {row.external_user_id: row for row in rows}
+    held = {user: account_id for user, account_id in known.items() if user not in owners}
     mine = [each for each in commands if each.external_user_id not in held]
     new_rows = await _new_accounts(connection, mine, known)
-    to_spend = _to_spend(rows, mine)
-    loaded = await _load(connection, rows, mine, to_spend, look_up_ids=look_up_ids)
+    to_spend = _to_spend(owners, mine)
+    loaded = await _load(connection, owners, mine, to_spend, look_up_ids=look_up_ids)
     accounts = _accounts(rows, new_rows, loaded)
     await _give_free_lots(connection, accounts, to_spend, loaded)
     for account in accounts.values():
@@ -130,9 +130,8 @@ async def _new_accounts(connection: Connection, commands: Sequence[Command], kno
     ]
 
 
-def _to_spend(rows: Sequence[AccountRow], commands: Sequence[Command]) -> dict[WalletOf, Spending]:
+def _to_spend(owners: dict[str, AccountRow], commands: Sequence[Command]) -> dict[WalletOf, Spending]:
     """Return how much the commands want to take from which wallets."""
-    owners = {row.external_user_id: row for row in rows}
     spending: dict[WalletOf, Spending] = {}
     for each in commands:
         if isinstance(each, Spend) and (owner := owners.get(each.external_user_id)) is not None:
@@ -147,21 +146,20 @@ def _spent_from(to_spend: dict[WalletOf, Spending]) -> list[tuple[AccountRow, in
 
 async def _load(
     connection: Connection,
-    rows: Sequence[AccountRow],
+    owners: dict[str, AccountRow],
     commands: Sequence[Command],
     to_spend: dict[WalletOf, Spending],
     *,
     look_up_ids: bool,
 ) -> Loaded:
-    ids = {row.external_user_id: row.id for row in rows}
     keys = {
-        (ids[each.external_user_id], each.bucket, each.idempotency_key)
+        (owners[each.external_user_id].id, each.bucket, each.idempotency_key)
         for each in commands
-        if each.idempotency_key is not None and each.external_user_id in ids
+        if each.idempotency_key is not None and each.external_user_id in owners
     }
     return await ledger_repo.load(
         connection,
-        rows,
+        list(owners.values()),
         list(keys),
         [(each.transaction_id, each.bucket) for each in commands] if look_up_ids else [],
         list({each.asset_type_id for each in commands}),

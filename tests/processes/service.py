@@ -2,9 +2,6 @@
 
 import asyncio
 import os
-import socket
-import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,8 +10,7 @@ from typing import Any
 
 import httpx2
 
-ROOT = Path(__file__).parents[2]
-READY_SECONDS = 30.0
+from tests.api.programs import served
 
 
 @dataclass
@@ -22,20 +18,15 @@ class Service:
     """A running `wallet serve` on a port of its own."""
 
     process: asyncio.subprocess.Process
-    port: int
-    log: Path
+    url: str
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     def client(self, *, connections: int = 100) -> httpx2.AsyncClient:
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         return httpx2.AsyncClient(base_url=self.url, limits=limits, timeout=httpx2.Timeout(30, pool=None))
-
-    def lines(self) -> list[str]:
-        """Return what it has logged so far."""
-        return self.log.read_text(errors="replace").splitlines()
 
     def children(self) -> list[int]:
         """Return the process ids of its workers."""
@@ -60,43 +51,12 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def started(database_url: str, **settings: str) -> AsyncIterator[Service]:
     """Run the service until the block ends; settings are given as in the environment, in small letters."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in {"WALLET_API_KEY", "AUTH"}}
-    environment |= {"DATABASE_URL": database_url, "PORT": str(port), "LOG_LEVEL": "warning"}
-    environment |= {name.upper(): value for name, value in settings.items()}
-    with tempfile.NamedTemporaryFile(prefix="wallet-service-") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "app.cli", "serve"), cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-        service = Service(process, port, Path(log.name))
-        try:
-            await _until_ready(service)
-            yield service
-        finally:
-            if process.returncode is None:
-                await service.stop()
-
-
-async def _until_ready(service: Service) -> None:
-    async with service.client() as client, asyncio.timeout(READY_SECONDS):
-        while True:
-            assert service.process.returncode is None, service.lines()
-            try:
-                if (await client.get("/health/ready")).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+    environment = {name.upper(): value for name, value in settings.items()}
+    async with served(DATABASE_URL=database_url, LOG_LEVEL="warning", **environment) as (url, process):
+        yield Service(process, url)
 
 
 def wallet(user: str) -> str:

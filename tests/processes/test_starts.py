@@ -3,20 +3,14 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-
-from app.database import Database, create_database
+from app.database import Database
 from app.services.verify_service import verify
-from tests.conftest import in_database
+from tests.conftest import cloned_database
 from tests.processes.service import balance, started
 
 
 async def test_migrations_and_seeds_of_processes_that_start_at_once_happen_once(server_url: str) -> None:
-    name = "started_at_once"
-    await create_database(server_url, name)
-    url = in_database(server_url, name)
-    try:
+    async with cloned_database(server_url, "template1") as url:
         async with AsyncExitStack() as stack:
             services = await asyncio.gather(
                 *(stack.enter_async_context(started(url, seed_on_start="true", workers="2")) for _ in range(2))
@@ -28,8 +22,3 @@ async def test_migrations_and_seeds_of_processes_that_start_at_once_happen_once(
         database = Database(url)
         assert (await verify(database)).problem is None
         await database.close()
-    finally:
-        engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        await engine.dispose()
