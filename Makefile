@@ -12,7 +12,7 @@ WORKERS_FOR_TESTS ?= auto
 export LOG_FORMAT ?= console
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-pooler soak check format migrate seed verify bench-quick schema openapi lock clean
+.PHONY: help install run test test-pooler soak simulate check format migrate seed verify bench-credits bench-quick schema openapi lock clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test-pooler: $(READY)  ## Run the functional tests through a pgbouncer in transa
 soak: $(READY)  ## Run the tests of failures, races and overload at length, six minutes (SEED=… to repeat)
 	@LONG=1 $(BIN)/python -m pytest $(LONG_TESTS)
 
+simulate: $(READY)  ## Drive engine and naive model together, 20,000 runs, half an hour (SEED=… to repeat)
+	@seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))')} && echo "SEED=$$seed" \
+		&& LONG=1 SEED=$$seed $(BIN)/python -m pytest --hypothesis-seed=$$seed tests/model
+
 check: $(READY)  ## Everything that must hold: format, lint, types, layers, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -59,6 +63,9 @@ seed: $(READY)  ## Put the seed data in, if it is not there
 
 verify: $(READY)  ## Recompute the whole ledger from its rows
 	@$(BIN)/wallet verify
+
+bench-credits: $(READY)  ## Measure holds beside spends, wallets of many lots, and the due job, two minutes
+	@$(BIN)/python -m benchmarks.credits
 
 bench-quick: $(READY)  ## Compare with a straightforward implementation, two minutes (needs wrk)
 	@$(BIN)/python -m benchmarks.quick

@@ -80,6 +80,16 @@ class Settings(BaseSettings):
     )
     migrate_on_start: bool = Field(default=True, description="Bring the database's tables up to date at start.")
     seed_on_start: bool = Field(default=False, description="Put the seed data in at start, if it is not there yet.")
+    sandbox: bool = Field(
+        default=False,
+        description="Make a database that has no tables yet a sandbox, whose clock can be advanced; refuse any other. "
+        "What was created as a sandbox stays one, whatever this says.",
+    )
+    due_job: bool = Field(
+        default=True,
+        description="Book expired credits and ended holds in the background, in one process at a time. Balances are "
+        "exact without it.",
+    )
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
         default=LogFormat.JSON, description="`json`, or `console` for reading along."
     )

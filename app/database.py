@@ -22,6 +22,9 @@ from app.config import Pooler
 from app.domain.errors import DatabaseUnavailable
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+View: TypeAlias = AsyncConnection
+"""What composed reads go through: see `Database.view`."""
+
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 4.0
@@ -50,10 +53,13 @@ BEGIN = "; ".join(
     )
 )
 
+_STATEMENT_TIMEOUT = text(f"SET LOCAL statement_timeout = {round(WORK_SECONDS * 1000)}")
+
 _RETRIED = {"40001", "40P01", "23505"}
 """Serialization failure, deadlock, unique violation: somebody else was quicker. Do it again."""
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_QUERY_CANCELED = "57014"
 _SUCCESS_WITH_WARNING = "01000"
 
 _UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58")
@@ -202,6 +208,35 @@ class Database:
                 yield driver
             finally:
                 await self._roll_back(driver)
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[View]:
+        """Lend a connection for composed reads that all see one moment. Nothing can be written through it.
+
+        Raises:
+            DatabaseUnavailable: it could not be had, or a read took longer than a statement may.
+        """
+        async with self.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            await connection.execute(_STATEMENT_TIMEOUT)
+            try:
+                yield connection
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+                    raise DatabaseUnavailable from error
+                raise
+
+    @asynccontextmanager
+    async def alone(self, lock: int) -> AsyncIterator[bool]:
+        """Tell whether nobody else, in any process, is inside with the same `lock`, and keep others out meanwhile.
+
+        Only to spare work: it ends when the connection does, and nothing may depend on it.
+
+        Raises:
+            DatabaseUnavailable: it can't be told.
+        """
+        async with self.connect() as connection:
+            yield bool(await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock}))
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:

@@ -20,16 +20,21 @@ from app.api.docs import add_docs
 from app.api.middleware import RequestContext
 from app.api.openapi import DESCRIPTION, TITLE, add_openapi
 from app.api.problems import add_problem_handlers
-from app.api.routes import asset_types, batch, health, wallets
+from app.api.routes import accounts, asset_types, batch, health, history, holds, lists, sandbox, wallets
 from app.config import ConfigurationError, Settings, load_settings
 from app.database import Database
 from app.database_url import database_url, unreachable
 from app.domain.errors import DatabaseUnavailable
 from app.logs import configure_logs
-from app.migration import SchemaTooNew, migrate
+from app.migration import SchemaTooNew, check_sandbox, migrate
 from app.services.account_service import AccountService
+from app.services.asset_service import AssetService
 from app.services.catalogue import Catalogue
+from app.services.due_job import DueJob
+from app.services.history_service import HistoryService
+from app.services.listing_service import ListingService
 from app.services.readiness import Readiness
+from app.services.sandbox_service import SandboxService
 from app.services.seed_service import seed
 from app.services.wallet_service import WalletService
 
@@ -66,7 +71,7 @@ def create_app(settings: Settings) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     application.state.settings = settings
-    for resource in (wallets, batch, asset_types, health):
+    for resource in (wallets, accounts, holds, batch, lists, history, asset_types, sandbox, health):
         application.router.routes += resource.router.routes  # flat: including nests the routers, and matches twice
     add_docs(application)
     add_problem_handlers(application)
@@ -87,9 +92,13 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
         except SchemaTooNew as error:
             raise ConfigurationError(str(error)) from error
         application.state.services = services
+        due_job = DueJob(database, services.wallets)
+        if settings.due_job:
+            due_job.start()
         with _noticing_stop(services.readiness):
             yield
         services.readiness.draining = True
+        await due_job.stop()
         await services.wallets.close()
     finally:
         await database.close()
@@ -97,13 +106,22 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
 
 async def _start(settings: Settings, database: Database) -> Services:
     if settings.migrate_on_start:
-        await migrate(database)
+        await migrate(database, sandbox=settings.sandbox)
+    elif settings.sandbox:
+        async with database.connect() as connection:
+            await check_sandbox(connection)
     if settings.seed_on_start:
         await seed(database)
+    wallet_service = WalletService(database)
     services = Services(
         catalogue=Catalogue(database),
-        wallets=WalletService(database),
-        accounts=AccountService(database),
+        wallets=wallet_service,
+        transactions=wallet_service.transactions,
+        accounts=AccountService(database, wallet_service),
+        listings=ListingService(database),
+        history=HistoryService(database),
+        assets=AssetService(database),
+        sandbox=SandboxService(database),
         readiness=Readiness(database),
     )
     await services.catalogue.load()

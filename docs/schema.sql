@@ -131,10 +131,12 @@ CREATE TABLE public.holds (
     status text DEFAULT 'open'::text NOT NULL,
     lot_ids uuid[] NOT NULL,
     lot_amounts bigint[] NOT NULL,
+    lot_held_at timestamp with time zone[] NOT NULL,
     CONSTRAINT ck_holds_amount_positive CHECK ((amount > 0)),
     CONSTRAINT ck_holds_bucket_of_owner CHECK (((owner_id >= 1024) AND (bucket = (owner_id % (1024)::bigint)))),
     CONSTRAINT ck_holds_captured_floor CHECK ((captured >= 0)),
-    CONSTRAINT ck_holds_lots_paired CHECK ((cardinality(lot_ids) = cardinality(lot_amounts))),
+    CONSTRAINT ck_holds_closed_reserves_nothing CHECK (((status = 'open'::text) OR (cardinality(lot_ids) = 0))),
+    CONSTRAINT ck_holds_lots_paired CHECK (((cardinality(lot_ids) = cardinality(lot_amounts)) AND (cardinality(lot_ids) = cardinality(lot_held_at)))),
     CONSTRAINT ck_holds_status_known CHECK ((status = ANY (ARRAY['open'::text, 'captured'::text, 'released'::text, 'expired'::text])))
 )
 WITH (fillfactor='70');
@@ -172,13 +174,17 @@ CREATE TABLE public.lots (
     priority smallint NOT NULL,
     open boolean NOT NULL,
     kind text NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    reversed boolean DEFAULT false NOT NULL,
     CONSTRAINT ck_lots_bucket_of_owner CHECK (((owner_id >= 1024) AND (bucket = (owner_id % (1024)::bigint)))),
+    CONSTRAINT ck_lots_debt_after_reversal CHECK ((reversed OR (debt = 0))),
+    CONSTRAINT ck_lots_expired_within_gone CHECK (((expired >= 0) AND (expired <= (granted - remaining)))),
+    CONSTRAINT ck_lots_gone_or_held_covers_debt CHECK (((debt >= 0) AND (debt <= ((granted - remaining) + held)))),
     CONSTRAINT ck_lots_held_within_remaining CHECK (((held >= 0) AND (held <= remaining))),
     CONSTRAINT ck_lots_kind_known CHECK ((kind = ANY (ARRAY['paid'::text, 'promo'::text]))),
     CONSTRAINT ck_lots_open_while_remaining CHECK ((open = (remaining > 0))),
     CONSTRAINT ck_lots_priority_range CHECK (((priority >= 0) AND (priority <= 100))),
-    CONSTRAINT ck_lots_remaining_within_granted CHECK (((remaining >= 0) AND (remaining <= granted))),
-    CONSTRAINT ck_lots_spent_covers_debt CHECK (((debt >= 0) AND (debt <= (granted - remaining))))
+    CONSTRAINT ck_lots_remaining_within_granted CHECK (((remaining >= 0) AND (remaining <= granted)))
 )
 WITH (fillfactor='70');
 
@@ -191,9 +197,10 @@ CREATE TABLE public.transaction_notes (
     reference text,
     metadata text,
     operator text,
+    reason text,
     CONSTRAINT ck_transaction_notes_bucket_of_owner CHECK (((owner_id >= 1024) AND (bucket = (owner_id % (1024)::bigint)))),
     CONSTRAINT ck_transaction_notes_digest_length CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT ck_transaction_notes_erased_whole CHECK (((salt IS NOT NULL) OR (num_nonnulls(reference, metadata, operator) = 0)))
+    CONSTRAINT ck_transaction_notes_erased_whole CHECK (((salt IS NOT NULL) OR (num_nonnulls(reference, metadata, operator, reason) = 0)))
 );
 
 CREATE TABLE public.transactions (
@@ -206,7 +213,7 @@ CREATE TABLE public.transactions (
     feed_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     asset_type_id integer,
     bucket smallint NOT NULL,
-    refund_no smallint,
+    refund_no integer,
     type text NOT NULL,
     outcome text NOT NULL,
     actor text NOT NULL,
@@ -283,11 +290,21 @@ ALTER TABLE ONLY public.asset_types
 ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT uq_transactions_seq UNIQUE (owner_id, seq, bucket);
 
+CREATE INDEX ix_accounts_name ON public.accounts USING btree (external_user_id COLLATE "C") WHERE (external_user_id IS NOT NULL);
+
+CREATE INDEX ix_holds_deadline ON public.holds USING btree (deadline) WHERE (status = 'open'::text);
+
 CREATE INDEX ix_holds_open ON public.holds USING btree (owner_id, asset_type_id, deadline) WHERE (status = 'open'::text);
+
+CREATE INDEX ix_holds_owner ON public.holds USING btree (owner_id, seq);
 
 CREATE INDEX ix_lots_burn ON public.lots USING btree (owner_id, asset_type_id, priority, expires_at, kind DESC, seq, id) WHERE open;
 
 CREATE INDEX ix_lots_due ON public.lots USING btree (owner_id, asset_type_id, expires_at) WHERE (open AND (expires_at IS NOT NULL));
+
+CREATE INDEX ix_lots_expiry ON public.lots USING btree (expires_at) WHERE (open AND (expires_at IS NOT NULL));
+
+CREATE INDEX ix_transaction_notes_reference ON public.transaction_notes USING btree (reference, owner_id, seq) WHERE (reference IS NOT NULL);
 
 CREATE UNIQUE INDEX uq_transactions_idempotency_key ON public.transactions USING btree (owner_id, idempotency_key, bucket) WHERE (idempotency_key IS NOT NULL);
 

@@ -38,7 +38,7 @@ def main() -> int:
 async def _seed(settings: Settings) -> Seeded:
     database = Database(database_url(settings), pooler=settings.database_pooler)
     try:
-        await migrate(database)
+        await migrate(database, sandbox=settings.sandbox)
         return await seed(database)
     finally:
         await database.close()

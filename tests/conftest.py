@@ -35,6 +35,7 @@ from tests.sizes import SEED
 
 TEMPLATE = "template_wallet"
 SEEDED_TEMPLATE = "template_wallet_seeded"
+SANDBOX_TEMPLATE = "template_wallet_sandbox"
 NO_PGBOUNCER = "pgbouncer is not installed: apt-get install pgbouncer"
 
 own_sessions = pytest.mark.skipif(
@@ -113,11 +114,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 async def _make_templates(server_url: str) -> None:
-    for name in (TEMPLATE, SEEDED_TEMPLATE):
+    for name in (TEMPLATE, SEEDED_TEMPLATE, SANDBOX_TEMPLATE):
         await create_database(server_url, name)
         database = Database(in_database(server_url, name))
-        await migrate(database)
-        if name == SEEDED_TEMPLATE:
+        await migrate(database, sandbox=name == SANDBOX_TEMPLATE)
+        if name != TEMPLATE:
             await seed(database)
         await database.close()
 
@@ -141,6 +142,17 @@ async def cloned_database(server_url: str, template: str) -> AsyncIterator[str]:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _verified_database(server_url: str, template: str) -> AsyncIterator[str]:
+    async with cloned_database(server_url, template) as url:
+        yield url
+        database = Database(url, pool_size=8)
+        try:
+            assert (await verify(database)).problem is None
+        finally:
+            await database.close()
 
 
 @pytest.fixture
@@ -171,13 +183,15 @@ async def empty_url(server_url: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def seeded_url(server_url: str) -> AsyncIterator[str]:
     """A migrated database with the seed, verified when the test is over."""
-    async with cloned_database(server_url, SEEDED_TEMPLATE) as url:
+    async with _verified_database(server_url, SEEDED_TEMPLATE) as url:
         yield url
-        database = Database(url, pool_size=8)
-        try:
-            assert (await verify(database)).problem is None
-        finally:
-            await database.close()
+
+
+@pytest.fixture
+async def sandbox_url(server_url: str) -> AsyncIterator[str]:
+    """The same, created as a sandbox, whose clock can be advanced."""
+    async with _verified_database(server_url, SANDBOX_TEMPLATE) as url:
+        yield url
 
 
 @pytest.fixture
@@ -196,8 +210,8 @@ async def wallets(database: Database) -> AsyncIterator[WalletService]:
 
 @asynccontextmanager
 async def serving(settings: Settings, *, caller: str = "127.0.0.1") -> AsyncIterator[httpx2.AsyncClient]:
-    """Start the application in this process and lend a client to it."""
-    app = create_app(settings)
+    """Start the application in this process and lend a client to it. Nothing is booked behind a test's back."""
+    app = create_app(settings.model_copy(update={"due_job": "due_job" in settings.model_fields_set}))
     application = app.application  # type: ignore[attr-defined]  # the FastAPI inside
     async with (
         application.router.lifespan_context(application),
@@ -212,6 +226,13 @@ async def serving(settings: Settings, *, caller: str = "127.0.0.1") -> AsyncIter
 async def client(seeded_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """The service over HTTP, called from this machine."""
     async with serving(Settings(database_url=SecretStr(seeded_url))) as client:
+        yield client
+
+
+@pytest.fixture
+async def sandbox_client(sandbox_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """The service over HTTP on a sandbox, called from this machine."""
+    async with serving(Settings(database_url=SecretStr(sandbox_url))) as client:
         yield client
 
 

@@ -11,7 +11,17 @@ from fastapi import Response
 from pydantic_core import to_json
 
 from app.domain.amounts import format_amount
-from app.domain.records import AssetType, Balance, Receipt
+from app.domain.placement import is_system_account
+from app.domain.records import (
+    AnyReceipt,
+    AssetType,
+    Balance,
+    ChangeReceipt,
+    GroupReceipt,
+    Receipt,
+    TransactionType,
+)
+from app.domain.replays import moment
 from app.schemas.fields import rfc3339
 from app.services.account_service import AccountView
 
@@ -41,6 +51,29 @@ def _wallet_members(balance: Balance, asset: AssetType) -> dict[str, Any]:
     }
 
 
+def receipt_members(receipt: AnyReceipt, assets: Mapping[int, AssetType], *, dry_run: bool) -> dict[str, Any]:
+    """Return the members of the answer to a write: those that its kind of operation has beside the usual."""
+    match receipt:
+        case Receipt():
+            asset = assets[receipt.balance.asset_type_id]
+            members = transaction_members(receipt, asset) | _own_members(receipt, asset.scale)
+            return members | _of_no_transaction(members) if dry_run else members
+        case GroupReceipt():
+            members = _decided_members(receipt, "group", receipt.account_id, dry_run=dry_run)
+            results = [
+                {"status": success_status(each), **receipt_members(each, assets, dry_run=dry_run)}
+                for each in receipt.members
+            ]
+            return members | {"group_id": members["transaction_id"], "results": results}
+        case ChangeReceipt():
+            return _decided_members(receipt, "account_change", receipt.account_id, dry_run=dry_run)
+
+
+def success_status(receipt: AnyReceipt) -> int:
+    """Return the HTTP status of an answer: a hold is something new, with an address of its own."""
+    return 201 if isinstance(receipt, Receipt) and receipt.type is TransactionType.HOLD else 200
+
+
 def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
     """Return the members of a `TransactionResponse`."""
     scale = asset.scale
@@ -58,6 +91,7 @@ def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
         "seq": receipt.seq,
         "created_at": rfc3339(receipt.created_at),
         "replayed": receipt.replayed,
+        "dry_run": False,
         "lots": [
             {
                 "lot_id": str(each.lot_id),
@@ -70,6 +104,72 @@ def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
     }
 
 
+def _own_members(receipt: Receipt, scale: int) -> dict[str, Any]:
+    """Return what a kind of operation answers beside the usual."""
+    facts = receipt.facts
+    amount = format_amount(receipt.amount, scale)
+    match receipt.type:
+        case TransactionType.SPEND:
+            return {"requested": format_amount(facts.get("requested", receipt.amount), scale)}
+        case TransactionType.HOLD | TransactionType.EXTEND:
+            return {
+                "hold_id": str(receipt.parent_id or receipt.transaction_id),
+                "hold_status": facts["hold_status"],
+                "expires_at": rfc3339(moment(facts["deadline"])),
+            }
+        case TransactionType.CAPTURE:
+            return {
+                "hold_id": str(receipt.parent_id),
+                "hold_status": facts["hold_status"],
+                "captured": amount,
+                "released": format_amount(facts["released"], scale),
+            }
+        case TransactionType.RELEASE:
+            return {"hold_id": str(receipt.parent_id), "hold_status": facts["hold_status"], "released": amount}
+        case TransactionType.REFUND:
+            return {
+                "parent_id": str(receipt.parent_id),
+                "refunded": amount,
+                "refundable": format_amount(facts["refundable"], scale),
+                "debt_paid": format_amount(facts["debt_paid"], scale),
+            }
+        case TransactionType.REVERSAL:
+            return {
+                "parent_id": str(receipt.parent_id),
+                "reversed": amount,
+                "uncollected": format_amount(facts["uncollected"], scale),
+            }
+        case _:
+            return {}
+
+
+def _decided_members(
+    receipt: GroupReceipt | ChangeReceipt, type_: str, account_id: int, *, dry_run: bool
+) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "transaction_id": str(receipt.transaction_id),
+        "type": type_,
+        "account_id": account_id,
+        "seq": receipt.seq,
+        "created_at": rfc3339(receipt.created_at),
+        "replayed": receipt.replayed,
+        "dry_run": False,
+    }
+    return members | _of_no_transaction(members) if dry_run else members
+
+
+def _of_no_transaction(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is otherwise in the answer to a dry run: ids and numbers that were made up are not shown."""
+    if members["replayed"]:
+        return {"dry_run": True}
+    made_up: dict[str, Any] = {"dry_run": True, "transaction_id": None, "seq": None}
+    if members.get("hold_id") == members["transaction_id"]:
+        made_up["hold_id"] = None
+    if is_system_account(members["account_id"]):  # an account that would be opened has no number yet
+        made_up["account_id"] = None
+    return made_up
+
+
 def account_members(account: AccountView, assets: Mapping[int, AssetType]) -> dict[str, Any]:
     """Return the members of an `AccountResponse`."""
     return {
@@ -77,17 +177,15 @@ def account_members(account: AccountView, assets: Mapping[int, AssetType]) -> di
         "external_user_id": account.external_user_id,
         "status": account.status.value,
         "metadata": json.loads(account.metadata or "{}"),
+        "limits": _limit_members(account.limits, assets),
         "wallets": [_wallet_members(each, assets[each.asset_type_id]) for each in account.wallets],
     }
 
 
-def asset_type_members(asset: AssetType) -> dict[str, Any]:
-    """Return the members of an `AssetTypeResponse`."""
+def _limit_members(limits: Mapping[int, Mapping[str, int]], assets: Mapping[int, AssetType]) -> dict[str, Any]:
     return {
-        "asset_type_id": asset.id,
-        "asset_code": asset.code,
-        "name": asset.name,
-        "scale": asset.scale,
-        "status": asset.status.value,
-        "default_expiry_days": asset.default_expiry_days,
+        assets[asset_type_id].code: {
+            name: format_amount(limit, assets[asset_type_id].scale) for name, limit in own.items()
+        }
+        for asset_type_id, own in limits.items()
     }

@@ -1,19 +1,70 @@
 """Requests to commands: amounts get smallest units, ids are made up, notes are salted."""
 
-import secrets
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from app.domain.amounts import parse_amount
-from app.domain.chain import note_digest
-from app.domain.commands import Bonus, Command, Spend, TopUp
-from app.domain.errors import AssetAmbiguous
+from app.api.dependencies import Services
+from app.api.limits import given_limits
+from app.domain.amounts import parse_amount, parse_signed_amount
+from app.domain.commands import (
+    Adjustment,
+    Bonus,
+    Capture,
+    ChangeAccount,
+    EraseAccount,
+    Extend,
+    Group,
+    OnExcess,
+    OnShortfall,
+    Operation,
+    PlaceHold,
+    Refund,
+    Release,
+    Reversal,
+    Spend,
+    TopUp,
+)
+from app.domain.errors import (
+    AssetAmbiguous,
+    FieldInvalid,
+    NotRefundable,
+    NotReversible,
+    UnknownHold,
+    UnknownTransaction,
+    WalletError,
+)
 from app.domain.placement import bucket_of
-from app.domain.records import AssetType, Note
-from app.schemas.requests import CreditRequest, SpendRequest, WriteRequest
+from app.domain.records import AccountStatus, AssetType, LotKind, TransactionType
+from app.schemas.requests import (
+    AdjustmentRequest,
+    AssetRequest,
+    CaptureRequest,
+    ChangeAccountRequest,
+    CreditRequest,
+    ExtendRequest,
+    GroupRequest,
+    HoldRequest,
+    OnHoldOperation,
+    OnTransactionOperation,
+    RefundRequest,
+    ReleaseRequest,
+    ReversalRequest,
+    SpendRequest,
+    WriteRequest,
+)
 from app.services.catalogue import Catalogue
 from app.services.ids import new_id
+from app.services.notes import new_note
 
-SALT_BYTES = 16
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sender:
+    """Whom a write concerns, who sends it, and under which key."""
+
+    user: str
+    actor: str
+    key: str | None
 
 
 async def named_asset(catalogue: Catalogue, asset_type_id: int | None, asset_code: str | None) -> AssetType:
@@ -30,57 +81,193 @@ async def named_asset(catalogue: Catalogue, asset_type_id: int | None, asset_cod
     raise AssetAmbiguous
 
 
-def build_credit(
-    kind: type[TopUp | Bonus], body: CreditRequest, *, user: str, asset: AssetType, key: str | None, actor: str
-) -> Command:
-    """Build a top-up or bonus.
+def target_of(body: WriteRequest) -> UUID | None:
+    """Return the hold or transaction that an operation of a group or batch is about."""
+    if isinstance(body, OnHoldOperation):
+        return body.hold_id
+    return body.transaction_id if isinstance(body, OnTransactionOperation) else None
+
+
+async def build_operation(
+    services: Services,
+    type_: TransactionType,
+    body: WriteRequest,
+    sender: Sender,
+    target: UUID | None = None,
+) -> tuple[Operation, AssetType]:
+    """Build the command that a request asks for, and return it with the asset type that its amounts are in.
 
     Raises:
-        AmountInvalid: the amount can't be read.
+        WalletError: it can't be built; the error says what is wrong.
     """
-    members = _members(body, user=user, asset=asset, key=key, actor=actor)
-    return kind(
-        **members,
-        lot_id=new_id(members["bucket"]),
-        expires_at=body.expires_at,
-        expires_in_days=body.expires_in_days,
-        never_expires=body.never_expires,
-        priority=body.priority,
-        open_account=body.open_account,
+    if isinstance(body, AssetRequest):
+        asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
+    else:
+        asset = await _asset_of_target(services, type_, target, bucket_of(sender.user))
+    return _operation(type_, body, asset, sender, target), asset
+
+
+async def build_group(services: Services, body: GroupRequest, sender: Sender) -> tuple[Group, dict[int, AssetType]]:
+    """Build a group, and return it with the asset types that its amounts are in.
+
+    Raises:
+        WalletError: one of its operations can't be built; `operation` says which, counted from 0.
+    """
+    members: list[Operation] = []
+    assets: dict[int, AssetType] = {}
+    within = Sender(user=sender.user, actor=sender.actor, key=None)
+    for number, each in enumerate(body.operations):
+        try:
+            if each.idempotency_key is not None or each.dry_run:
+                name = "dry_run" if each.dry_run else "idempotency_key"
+                raise FieldInvalid(field=name, reason="it is the group's, not an operation's")
+            member, asset = await build_operation(services, TransactionType(each.type), each, within, target_of(each))
+        except WalletError as error:
+            error.facts["operation"] = number
+            raise
+        members.append(member)
+        assets[asset.id] = asset
+    return Group(**_common(body, sender), members=tuple(members)), assets
+
+
+async def build_account_change(services: Services, body: ChangeAccountRequest, sender: Sender) -> ChangeAccount:
+    """Build a change of an account.
+
+    Raises:
+        UnknownAssetType: a limit names one.
+        RequestValidationError: a limit can't be read.
+    """
+    limits: dict[int, dict[str, int | None]] = {}
+    for code, changes in (body.limits or {}).items():
+        asset = await services.catalogue.by_code(code)
+        limits[asset.id] = given_limits(changes, asset.scale, place=("limits", code))
+    return ChangeAccount(
+        **_common(body, sender, operator=body.operator, reason=body.reason),
+        status=None if body.status is None else AccountStatus(body.status),
+        limits=limits,
     )
 
 
-def build_spend(body: SpendRequest, *, user: str, asset: AssetType, key: str | None, actor: str) -> Command:
-    """Build a spend.
+def build_erasure(sender: Sender, *, dry_run: bool) -> EraseAccount:
+    """Build the command that erases an account's name. It has no key: after it nobody has an account of this name."""
+    bucket = bucket_of(sender.user)
+    return EraseAccount(
+        transaction_id=new_id(bucket),
+        external_user_id=sender.user,
+        bucket=bucket,
+        actor=sender.actor,
+        dry_run=dry_run,
+    )
 
-    Raises:
-        AmountInvalid: the amount can't be read.
-    """
-    return Spend(**_members(body, user=user, asset=asset, key=key, actor=actor))
+
+async def _asset_of_target(services: Services, type_: TransactionType, target: UUID | None, bucket: int) -> AssetType:
+    """Return the asset type of the transaction that a command is about."""
+    if target is None:
+        raise AssertionError(f"a {type_.value} is about another transaction")
+    found = await services.transactions.find([(target, bucket)])
+    asset_type_id = found.get(target)
+    if asset_type_id is not None:
+        return await services.catalogue.by_id(asset_type_id)
+    if type_ not in {TransactionType.REFUND, TransactionType.REVERSAL}:
+        raise UnknownHold(hold_id=str(target))
+    if target not in found:
+        raise UnknownTransaction(transaction_id=str(target))
+    raise (NotRefundable if type_ is TransactionType.REFUND else NotReversible)(parent_id=str(target))
 
 
-def _members(body: WriteRequest, *, user: str, asset: AssetType, key: str | None, actor: str) -> dict[str, Any]:
-    bucket = bucket_of(user)
+def _operation(
+    type_: TransactionType, body: WriteRequest, asset: AssetType, sender: Sender, target: UUID | None
+) -> Operation:
+    scale = asset.scale
+    match body:
+        case CreditRequest():
+            common = _common(body, sender)
+            return (TopUp if type_ is TransactionType.TOP_UP else Bonus)(
+                **common,
+                asset_type_id=asset.id,
+                amount=parse_amount(body.amount, scale),
+                lot_id=new_id(common["bucket"]),
+                expires_at=body.expires_at,
+                expires_in_days=body.expires_in_days,
+                never_expires=body.never_expires,
+                priority=body.priority,
+                open_account=body.open_account,
+            )
+        case SpendRequest():
+            return Spend(
+                **_common(body, sender),
+                asset_type_id=asset.id,
+                amount=parse_amount(body.amount, scale),
+                on_shortfall=OnShortfall(body.on_shortfall),
+            )
+        case HoldRequest():
+            return PlaceHold(
+                **_common(body, sender),
+                asset_type_id=asset.id,
+                amount=parse_amount(body.amount, scale),
+                expires_in_seconds=body.expires_in_seconds,
+            )
+        case AdjustmentRequest():
+            common = _common(body, sender, operator=body.operator, reason=body.reason)
+            return Adjustment(
+                **common,
+                asset_type_id=asset.id,
+                amount=parse_signed_amount(body.amount, scale),
+                lot_id=new_id(common["bucket"]),
+                kind=LotKind(body.kind),
+            )
+    if target is None:
+        raise AssertionError(f"a {type_.value} is about another transaction")
+    return _about(body, asset, sender, target)
+
+
+def _about(body: WriteRequest, asset: AssetType, sender: Sender, target: UUID) -> Operation:
+    """Build a command that is about an earlier transaction."""
+    common = _common(body, sender)
+    match body:
+        case CaptureRequest():
+            return Capture(
+                **common,
+                asset_type_id=asset.id,
+                hold_id=target,
+                amount=_amount(body.amount, asset),
+                final=body.final,
+                on_excess=OnExcess(body.on_excess),
+            )
+        case ReleaseRequest():
+            return Release(**common, asset_type_id=asset.id, hold_id=target)
+        case ExtendRequest():
+            return Extend(
+                **common,
+                asset_type_id=asset.id,
+                hold_id=target,
+                amount=_amount(body.amount, asset),
+                expires_in_seconds=body.expires_in_seconds,
+            )
+        case RefundRequest():
+            return Refund(**common, asset_type_id=asset.id, parent_id=target, amount=_amount(body.amount, asset))
+        case ReversalRequest():
+            return Reversal(
+                **common, asset_type_id=asset.id, parent_id=target, on_shortfall=OnShortfall(body.on_shortfall)
+            )
+        case _:
+            raise AssertionError(f"no command for {type(body).__name__}")
+
+
+def _amount(text: str | None, asset: AssetType) -> int | None:
+    return None if text is None else parse_amount(text, asset.scale)
+
+
+def _common(
+    body: WriteRequest, sender: Sender, *, operator: str | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    bucket = bucket_of(sender.user)
     return {
         "transaction_id": new_id(bucket),
-        "external_user_id": user,
+        "external_user_id": sender.user,
         "bucket": bucket,
-        "asset_type_id": asset.id,
-        "amount": parse_amount(body.amount, asset.scale),
-        "actor": actor,
-        "idempotency_key": key,
-        "note": _note(body.reference, body.metadata),
+        "actor": sender.actor,
+        "idempotency_key": sender.key,
+        "note": new_note(reference=body.reference, metadata=body.metadata, operator=operator, reason=reason),
+        "dry_run": body.dry_run,
     }
-
-
-def _note(reference: str | None, metadata: str | None) -> Note | None:
-    if reference is None and metadata is None:
-        return None
-    salt = secrets.token_bytes(SALT_BYTES)
-    return Note(
-        reference=reference,
-        metadata=metadata,
-        operator=None,
-        salt=salt,
-        digest=note_digest(salt=salt, reference=reference, metadata=metadata, operator=None),
-    )

@@ -9,10 +9,15 @@ from typing import Annotated
 
 from fastapi import Path
 
-from app.schemas.fields import UserId
+from app.schemas.fields import Identifier, UserId
 from app.services.account_service import AccountService
+from app.services.asset_service import AssetService
 from app.services.catalogue import Catalogue
+from app.services.history_service import HistoryService
+from app.services.listing_service import ListingService
 from app.services.readiness import Readiness
+from app.services.sandbox_service import SandboxService
+from app.services.transaction_directory import TransactionDirectory
 from app.services.wallet_service import WalletService
 
 
@@ -22,8 +27,15 @@ class Services:
 
     catalogue: Catalogue
     wallets: WalletService
+    transactions: TransactionDirectory
     accounts: AccountService
+    listings: ListingService
+    history: HistoryService
+    assets: AssetService
+    sandbox: SandboxService
     readiness: Readiness
 
 
 PathUser = Annotated[UserId, Path(alias="external_user_id")]
+PathHold = Annotated[Identifier, Path(alias="hold_id")]
+PathTransaction = Annotated[Identifier, Path(alias="transaction_id")]

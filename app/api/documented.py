@@ -8,10 +8,10 @@ from app.schemas.responses import Problem
 Declared = dict[int | str, dict[str, Any]]
 
 _MEANINGS = {
-    400: "The request can't be read: broken JSON, or two different idempotency keys",
+    400: "The request can't be read: broken JSON, two different idempotency keys, or a cursor that is none",
     401: "No key, or an unknown one",
     402: "`insufficient_funds`: the credits do not suffice; nothing was taken",
-    404: "Unknown user or asset type",
+    404: "Unknown user, asset type, transaction or hold",
     409: "The state forbids it",
     413: "The body is too large",
     422: "The request is wrong: see `errors`",
@@ -29,7 +29,13 @@ def _declare(*statuses: int) -> Declared:
 
 PROBLEMS_LIST = _declare(401, 500, 503)
 PROBLEMS_READ = _declare(401, 404, 422, 500, 503)
+PROBLEMS_PAGE = _declare(400, 401, 422, 500, 503)
+PROBLEMS_PAGE_OF_USER = _declare(400, 401, 404, 422, 500, 503)
+PROBLEMS_READ_MANY = _declare(400, 401, 404, 413, 422, 500, 503)
 PROBLEMS_OPEN = _declare(400, 401, 413, 422, 500, 503)
+PROBLEMS_CREATE = _declare(400, 401, 409, 413, 422, 500, 503)
+PROBLEMS_CHANGE = _declare(400, 401, 404, 413, 422, 500, 503)
+PROBLEMS_SANDBOX = PROBLEMS_CHANGE | {404: {**PROBLEMS_CHANGE[404], "description": "`not_a_sandbox`"}}
 PROBLEMS_BATCH = _declare(400, 401, 413, 422, 500, 503)
 PROBLEMS_WRITE = _declare(400, 401, 404, 409, 413, 422, 500, 503)
 PROBLEMS_SPEND = _declare(400, 401, 402, 404, 409, 413, 422, 500, 503)
@@ -47,3 +53,15 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     ]
 }
 """For `openapi_extra`: the header is read by the request itself."""
+
+PAGED: Declared = {
+    200: {
+        "headers": {
+            "Link": {
+                "description": 'The next page, where there is one, with `rel="next"`; relative to this one.',
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+"""For `responses`: what the first answer of a list has beside its body."""

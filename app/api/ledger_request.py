@@ -10,7 +10,7 @@ from fastapi import Request
 from app.api.dependencies import Services
 from app.domain.commands import Command
 from app.domain.errors import BodyNotJson, Busy, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer, WalletError
-from app.domain.records import Receipt
+from app.domain.records import AnyReceipt
 from app.schemas.fields import NumberText, check_key
 from app.schemas.requests import BATCH_MAX
 
@@ -78,7 +78,7 @@ class LedgerRequest(Request):
         self.services.wallets.announce(-self._announced)
         self._announced = 0
 
-    async def execute(self, command: Command) -> Receipt:
+    async def execute(self, command: Command) -> AnyReceipt:
         """Run the request's command and return its receipt, after the commit.
 
         Raises:
@@ -87,7 +87,7 @@ class LedgerRequest(Request):
         self.give_up_room()  # from here on it takes up room itself
         return await self.services.wallets.execute(command)
 
-    async def execute_all(self, commands: Sequence[Command]) -> list[Receipt | WalletError]:
+    async def execute_all(self, commands: Sequence[Command]) -> list[AnyReceipt | WalletError]:
         """Run the request's commands, each decided on its own, and return their answers in order, after the commit."""
         self.give_up_room()  # from here on they take up room themselves
         return await self.services.wallets.execute_all(commands)

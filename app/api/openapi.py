@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.schemas.requests import BatchBonus, BatchSpend, BatchTopUp
+from app.schemas.requests import BATCH_OPERATIONS
 from app.schemas.responses import Problem
 
 TITLE = "Wallet"
@@ -32,7 +32,7 @@ def add_openapi(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = schema["components"]
-    for model in (Problem, BatchTopUp, BatchBonus, BatchSpend):
+    for model in (Problem, *BATCH_OPERATIONS):
         own = model.model_json_schema(ref_template=_REFERENCED)
         components["schemas"] |= own.pop("$defs", {})
         components["schemas"][model.__name__] = own

@@ -75,6 +75,8 @@ def problem_of(error: WalletError, *, scale: int | None = None) -> dict[str, Any
     }
     if isinstance(error, Malformed):
         pointer = f"/{facts['field']}" if isinstance(error, FieldInvalid) else error.pointer
+        if "operation" in facts:
+            pointer = f"/operations/{facts['operation']}{pointer}"
         body["errors"] = [{"pointer": pointer, "code": error.code, "detail": body["detail"]}]
     if isinstance(error, StateRefusal) and error.transaction_id is not None:
         body["transaction_id"] = str(error.transaction_id)
@@ -95,10 +97,21 @@ def validation_problem(errors: Sequence[Mapping[str, Any]], *, is_body: bool = T
     shown = []
     for each in errors[:ERRORS_SHOWN_MAX]:
         where, *path = each["loc"] if not is_body else ("body", *each["loc"])
+        path = _in_operation(path, each)
         name = "pointer" if where == "body" else "parameter"
         place = "".join(f"/{_escaped(part)}" for part in path) if where == "body" else ".".join(map(str, path))
         shown.append({name: place, "code": str(each["type"]), "detail": _detail(each)})
     return problem_of(ValidationFailed()) | {"errors": shown}
+
+
+def _in_operation(path: list[Any], error: Mapping[str, Any]) -> list[Any]:
+    """Return a place in an operation of a group as the body has it: Pydantic puts the operation's type between."""
+    if path[:1] != ["operations"]:
+        return path
+    if error["type"].startswith("union_tag") and isinstance(error["input"], dict):
+        return [*path, "type"]
+    _, *place = path
+    return ["operations", *place[:1], *place[2:]]
 
 
 def _detail(error: Mapping[str, Any]) -> str:

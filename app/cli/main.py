@@ -3,7 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import SecretStr
@@ -19,6 +20,7 @@ from app.domain.errors import DatabaseUnavailable, WalletError
 from app.migration import HEAD, SchemaTooNew
 from app.migration import migrate as run_migrations
 from app.services.verify_service import Verdict
+from app.services.verify_service import quarantine as quarantine_user
 from app.services.verify_service import verify as verify_ledger
 
 T = TypeVar("T")
@@ -54,12 +56,17 @@ def serve_command() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    _with_database(load_settings(), run_migrations)
+    current = load_settings()
+    _with_database(current, partial(run_migrations, sandbox=current.sandbox))
     typer.echo(f"The tables are up to date ({HEAD}).")
 
 
 @cli.command()
-def verify() -> None:
+def verify(
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Let nothing more be booked for the user whose books are wrong.")
+    ] = False,
+) -> None:
     """Recompute every hash chain, sum and projection; name the first row that is wrong, and exit with 1."""
     current = load_settings()
     columns = (TextColumn("Verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"), TimeElapsedColumn())
@@ -74,6 +81,9 @@ def verify() -> None:
 
         verdict = _with_database(current, work)
     if verdict.problem is not None:
+        if quarantine and verdict.external_user_id is not None:
+            _with_database(current, partial(quarantine_user, verdict=verdict))
+            typer.echo(f"The account of {verdict.external_user_id!r} is quarantined.")
         _fail(f"the ledger is wrong: {verdict.problem}", EXIT_FAILED)
     typer.echo(
         f"The ledger is right: {verdict.accounts} accounts, {verdict.transactions} transactions, "

@@ -26,7 +26,7 @@ from app.database import Database, create_database
 from app.database_url import EMBEDDED_DATABASE, database_url, unreachable
 from app.domain.errors import DatabaseUnavailable
 from app.main import create_served_app
-from app.migration import migrate
+from app.migration import check_sandbox, migrate
 from app.services.seed_service import seed
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def serve(settings: Settings) -> None:
         _run(settings, listening, data="DATABASE_URL")
         return
     with _own_postgres(settings) as postgres:
-        asyncio.run(_prepare(postgres))
+        asyncio.run(_prepare(settings, postgres))
         _run(settings, listening, data=str(settings.wallet_home.resolve()))
 
 
@@ -97,23 +97,24 @@ def _own_postgres(settings: Settings) -> "Iterator[EmbeddedPostgres]":
 
 
 async def _check(settings: Settings) -> None:
-    """Ask the database once, so that one that can't be reached is one line, however many workers there are."""
+    """Ask the database once, so that one that can't be used is one line, however many workers there are."""
     database = Database(database_url(settings), pooler=settings.database_pooler)
     try:
-        async with database.connect():
-            pass
+        async with database.connect() as connection:
+            if settings.sandbox:
+                await check_sandbox(connection)
     except DatabaseUnavailable as error:
         raise ConfigurationError(unreachable(settings)) from error
     finally:
         await database.close()
 
 
-async def _prepare(postgres: "EmbeddedPostgres") -> None:
+async def _prepare(settings: Settings, postgres: "EmbeddedPostgres") -> None:
     """Make the database in the server that has just started, its tables, and the seed."""
     await create_database(postgres.url("postgres"), EMBEDDED_DATABASE)
     database = Database(postgres.url(EMBEDDED_DATABASE))
     try:
-        await migrate(database)
+        await migrate(database, sandbox=settings.sandbox)
         await seed(database)
     finally:
         await database.close()

@@ -49,6 +49,31 @@ def parse_amount(text: str, scale: int) -> int:
     return units
 
 
+def parse_signed_amount(text: str, scale: int) -> int:
+    """Read `text` as an amount that may be negative, but not zero.
+
+    Raises:
+        AmountInvalid: as of `parse_amount`.
+    """
+    if not text.startswith("-"):
+        return parse_amount(text, scale)
+    if text[1:2] in {"", "-", "+"}:
+        raise AmountMalformed
+    return -parse_amount(text[1:], scale)
+
+
+def parse_limit(text: str, scale: int) -> int:
+    """Read `text` as an amount that may be zero, but not negative.
+
+    Raises:
+        AmountInvalid: as of `parse_amount`.
+    """
+    try:
+        return parse_amount(text, scale)
+    except AmountZero:
+        return 0
+
+
 def format_amount(units: int, scale: int) -> str:
     """Write `units` with exactly `scale` digits after the point (150 at scale 2 is `"1.50"`)."""
     if scale == 0:

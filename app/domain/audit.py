@@ -1,20 +1,25 @@
 """Recomputes one owner's history from its rows, and says which row is the first that is wrong.
 
-Nothing stored is believed but the rows themselves: hashes, running balances, what is left in lots and what wallets
-hold are computed again and compared.
+Nothing stored is believed but the rows themselves: hashes, running balances, what lots and holds have left, what
+wallets hold and what the account may do are computed again and compared.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from app.domain import chain
+from app.domain.account_changes import changed_limits, tombstone
+from app.domain.audit_books import AuditBooks
+from app.domain.audit_state import AuditFailure, expect
 from app.domain.placement import BREAKAGE_ID, TREASURY_ID, bucket_of, bucket_of_account, bucket_of_id
 from app.domain.record import record
 from app.domain.records import (
     AccountRow,
+    AccountStatus,
     EntryRecord,
+    HoldRow,
     LotRow,
     Outcome,
     TransactionRecord,
@@ -22,13 +27,9 @@ from app.domain.records import (
     WalletRow,
 )
 
+__all__ = ["AuditFailure", "OwnerAudit", "StoredNote"]
+
 _DIGEST = bytes(32)
-_GIVES = frozenset({TransactionType.TOP_UP, TransactionType.BONUS})
-_TAKES = frozenset({TransactionType.SPEND, TransactionType.EXPIRY})
-
-
-class AuditFailure(Exception):
-    """A row is wrong. The message names it."""
 
 
 @record
@@ -40,6 +41,7 @@ class StoredNote:
     reference: str | None
     metadata: str | None
     operator: str | None
+    reason: str | None = None
 
 
 class OwnerAudit:
@@ -56,49 +58,65 @@ class OwnerAudit:
         self._hash = chain.GENESIS
         self._created_at: datetime | None = None
         self._effective_at: datetime | None = None
-        self._posted: defaultdict[int, int] = defaultdict(int)
-        self._lots: dict[UUID, LotRow] = {}
-        self._remaining: defaultdict[UUID, int] = defaultdict(int)
+        self._status = AccountStatus.ACTIVE
+        self._limits: str | None = None
+        self._erased = False
+        self._group: TransactionRecord | None = None
+        self._members: list[dict[str, object]] = []
+        """What the members of the last group that are still to come were asked to do, in order."""
+        self._books = AuditBooks(account)
 
     def add(self, transaction: TransactionRecord, stored_hash: bytes, note: StoredNote | None) -> None:
         """Check the next transaction, with its entries and the lots it made."""
         name = f"transaction {transaction.id} (owner {transaction.owner_id}, seq {transaction.seq})"
-        _expect(transaction.seq == self._seq + 1, f"{name}: follows seq {self._seq}")
-        _expect(
+        expect(transaction.seq == self._seq + 1, f"{name}: follows seq {self._seq}")
+        expect(
             transaction.bucket == self._account.bucket == bucket_of_id(transaction.id),
             f"{name}: is not in its owner's bucket {self._account.bucket}",
         )
-        _expect(len(transaction.fingerprint or _DIGEST) == len(_DIGEST), f"{name}: its fingerprint is no digest")
+        expect(len(transaction.fingerprint or _DIGEST) == len(_DIGEST), f"{name}: its fingerprint is no digest")
+        last_effective_at = self._effective_at
         self._check_times(transaction, name)
         self._check_note(note, name)
-        self._take_lots(transaction.lots, name)
         self._check_entries(transaction, name)
+        if self._status is not AccountStatus.QUARANTINED:  # nothing is booked then, not even what time does
+            self._books.expect_settled(transaction, name)
+        if transaction.outcome is Outcome.POSTED:
+            self._books.check_lines(transaction, name)
         computed = chain.next_hash(self._hash, transaction)
-        _expect(computed == stored_hash, f"{name}: its hash is not that of what is stored")
+        expect(computed == stored_hash, f"{name}: its hash is not that of what is stored")
         self._seq, self._hash = transaction.seq, stored_hash
+        self._follow_group(transaction, name)
+        if transaction.outcome is Outcome.POSTED:
+            self._books.follow(transaction, name, last_effective_at)
+            self._change_account(transaction, name)
 
-    def finish(self, wallets: Sequence[WalletRow], lots: Iterable[LotRow]) -> None:
-        """Check what is derived from the history: the account's head, wallets, and what is left in lots."""
+    def finish(self, wallets: Sequence[WalletRow], lots: Iterable[LotRow], holds: Iterable[HoldRow]) -> None:
+        """Check what is derived from the history: the account's head and state, wallets, lots and holds."""
         account = self._account
-        _expect(account.last_seq == self._seq, f"{self._name}: last_seq is {account.last_seq}, not {self._seq}")
-        _expect(account.last_hash == self._hash, f"{self._name}: last_hash is not that of its last transaction")
+        expect(not self._members, f"{self._name}: members of its last group are missing")
+        expect(account.last_seq == self._seq, f"{self._name}: last_seq is {account.last_seq}, not {self._seq}")
+        expect(account.last_hash == self._hash, f"{self._name}: last_hash is not that of its last transaction")
         if self._seq:
-            _expect(account.last_at == self._created_at, f"{self._name}: last_at is not its last transaction's")
-            _expect(
+            expect(account.last_at == self._created_at, f"{self._name}: last_at is not its last transaction's")
+            expect(
                 account.last_effective_at == self._effective_at,
                 f"{self._name}: last_effective_at is not its last transaction's",
             )
-        _expect(account.bucket == bucket_of_account(account.id), f"{self._name}: is not in the bucket of its id")
-        _expect(account.bucket == bucket_of(account.external_user_id), f"{self._name}: is not in its user's bucket")
-        self._check_wallets(wallets, self._check_lots(lots))
-
-    # -- one transaction -------------------------------------------------------------------------------------------
+        expect(account.bucket == bucket_of_account(account.id), f"{self._name}: is not in the bucket of its id")
+        if self._erased:
+            expect(account.external_user_id == tombstone(account.id), f"{self._name}: is erased and has a name")
+        else:
+            expect(account.bucket == bucket_of(account.external_user_id), f"{self._name}: is not in its user's bucket")
+        expect(account.status is self._status, f"{self._name}: is {account.status}, its history says {self._status}")
+        expect(account.limits == self._limits, f"{self._name}: its limits are not those that its history says")
+        self._books.finish(wallets, lots, holds)
 
     def _check_times(self, transaction: TransactionRecord, name: str) -> None:
         created, effective = transaction.created_at, transaction.effective_at
-        _expect(self._created_at is None or created >= self._created_at, f"{name}: created_at runs backwards")
-        _expect(self._effective_at is None or effective >= self._effective_at, f"{name}: effective_at runs backwards")
-        _expect(effective <= created, f"{name}: is effective after it was created")
+        expect(self._created_at is None or created >= self._created_at, f"{name}: created_at runs backwards")
+        expect(self._effective_at is None or effective >= self._effective_at, f"{name}: effective_at runs backwards")
+        expect(effective <= created, f"{name}: is effective after it was created")
         self._created_at, self._effective_at = created, effective
 
     @staticmethod
@@ -106,85 +124,67 @@ class OwnerAudit:
         if note is None or note.salt is None:
             return
         digest = chain.note_digest(
-            salt=note.salt, reference=note.reference, metadata=note.metadata, operator=note.operator
+            salt=note.salt,
+            reference=note.reference,
+            metadata=note.metadata,
+            operator=note.operator,
+            reason=note.reason,
         )
-        _expect(digest == note.digest, f"{name}: its note is not the one that was written")
-
-    def _take_lots(self, lots: Sequence[LotRow], name: str) -> None:
-        for lot in lots:
-            _expect(bucket_of_id(lot.id) == self._account.bucket, f"{name}: lot {lot.id} is not in its bucket")
-            self._lots[lot.id] = lot
+        expect(note.digest == digest, f"{name}: its note is not the one that was written")
 
     def _check_entries(self, transaction: TransactionRecord, name: str) -> None:
         entries = transaction.entries
         if transaction.outcome is Outcome.REFUSED:
-            _expect(not entries and not transaction.lots, f"{name}: was refused and has entries or lots")
+            expect(not entries and not transaction.lots, f"{name}: was refused and has entries or lots")
             return
         sums: defaultdict[int, int] = defaultdict(int)
         for line, entry in enumerate(entries, start=1):
-            _expect(entry.line == line, f"{name}: line {line} is missing")
+            expect(entry.line == line, f"{name}: line {line} is missing")
+            self._check_account(entry, f"{name} line {line}")
             sums[entry.asset_type_id] += entry.amount
-            self._check_entry(entry, f"{name} line {line}")
         for asset_type_id, total in sums.items():
-            _expect(total == 0, f"{name}: its entries in asset type {asset_type_id} sum to {total}, not to zero")
-        self._check_amount(transaction, name)
+            expect(total == 0, f"{name}: its entries in asset type {asset_type_id} sum to {total}, not to zero")
 
-    def _check_entry(self, entry: EntryRecord, name: str) -> None:
+    def _check_account(self, entry: EntryRecord, name: str) -> None:
         if entry.account_id in (TREASURY_ID, BREAKAGE_ID):
-            _expect(entry.balance_after is None and entry.lot_id is None, f"{name}: is not the owner's")
+            expect(entry.balance_after is None and entry.lot_id is None, f"{name}: is not the owner's")
             return
-        _expect(entry.account_id == self._account.id, f"{name}: is on account {entry.account_id}, not on the owner's")
-        self._posted[entry.asset_type_id] += entry.amount
-        posted = self._posted[entry.asset_type_id]
-        _expect(entry.balance_after == posted, f"{name}: balance_after is {entry.balance_after}, not {posted}")
-        _expect(posted >= 0, f"{name}: the balance is {posted}")
-        lot = None if entry.lot_id is None else self._lots.get(entry.lot_id)
-        if lot is None:
-            raise AuditFailure(f"{name}: no transaction before it made lot {entry.lot_id}")
-        _expect(lot.asset_type_id == entry.asset_type_id, f"{name}: lot {lot.id} is of another asset type")
-        self._remaining[lot.id] += entry.amount
-        _expect(0 <= self._remaining[lot.id] <= lot.granted, f"{name}: leaves {self._remaining[lot.id]} in {lot.id}")
+        expect(entry.account_id == self._account.id, f"{name}: is on account {entry.account_id}, not on the owner's")
 
-    def _check_amount(self, transaction: TransactionRecord, name: str) -> None:
-        """The header says what the owner's lines come to."""
-        own = sum(each.amount for each in transaction.entries if each.account_id == self._account.id)
-        if transaction.type in _GIVES:
-            _expect(own == transaction.amount, f"{name}: gives {own}, its header says {transaction.amount}")
-        if transaction.type in _TAKES:
-            _expect(-own == transaction.amount, f"{name}: takes {-own}, its header says {transaction.amount}")
+    def _follow_group(self, transaction: TransactionRecord, name: str) -> None:
+        """The members of a group follow its header, in the order in which they were asked for; nothing else does."""
+        posted = transaction.outcome is Outcome.POSTED
+        if transaction.group_id is None:
+            by_time = transaction.type is TransactionType.EXPIRY
+            expect(not self._members or by_time, f"{name}: comes before all members of the last group have")
+            if transaction.type is TransactionType.GROUP and posted:
+                self._group, self._members = transaction, self._operations(transaction, name)
+            return
+        expect(
+            self._group is not None and transaction.group_id == self._group.id and bool(self._members) and posted,
+            f"{name}: is no member of a group",
+        )
+        member = self._members.pop(0)
+        expect(
+            (member.get("type"), member.get("asset_type_id")) == (transaction.type, transaction.asset_type_id),
+            f"{name}: is another operation than its group was asked for",
+        )
 
-    # -- projections -----------------------------------------------------------------------------------------------
+    @staticmethod
+    def _operations(transaction: TransactionRecord, name: str) -> list[dict[str, object]]:
+        try:
+            return [dict(each) for each in json.loads(transaction.terms or "{}")["operations"]]
+        except (KeyError, ValueError, TypeError) as error:
+            raise AuditFailure(f"{name}: its terms can't be read") from error
 
-    def _check_lots(self, lots: Iterable[LotRow]) -> dict[int, datetime]:
-        """Return, for each asset type, when the first of its lots is due."""
-        due: dict[int, datetime] = {}
-        for lot in lots:
-            name = f"lot {lot.id} (owner {lot.owner_id})"
-            expected = self._remaining[lot.id]
-            _expect(lot.id in self._lots, f"{name}: no transaction made it")
-            _expect(lot.remaining == expected, f"{name}: remaining is {lot.remaining}, not {expected}")
-            _expect(lot.debt == 0, f"{name}: owes {lot.debt}, and no transaction made that debt")
-            _expect(lot.held == 0, f"{name}: holds {lot.held}, and no hold does")
-            if lot.expires_at is not None and lot.remaining > lot.held:
-                due[lot.asset_type_id] = min(due.get(lot.asset_type_id, lot.expires_at), lot.expires_at)
-        return due
-
-    def _check_wallets(self, wallets: Sequence[WalletRow], due: dict[int, datetime]) -> None:
-        for wallet in wallets:
-            asset_type_id = wallet.asset_type_id
-            name = f"wallet of account {wallet.owner_id} in asset type {asset_type_id}"
-            posted = self._posted.pop(asset_type_id, 0)
-            _expect(wallet.posted == posted, f"{name}: posted is {wallet.posted}, not {posted}")
-            _expect(wallet.held == 0, f"{name}: held is {wallet.held}, and no hold holds it")
-            if (first := due.get(asset_type_id)) is not None:
-                _expect(
-                    wallet.next_due_at is not None and wallet.next_due_at <= first,
-                    f"{name}: next_due_at is after the expiry of one of its lots",
-                )
-        for asset_type_id in self._posted:
-            raise AuditFailure(f"{self._name}: has entries in asset type {asset_type_id} and no wallet")
-
-
-def _expect(holds: bool, problem: str) -> None:
-    if not holds:
-        raise AuditFailure(problem)
+    def _change_account(self, transaction: TransactionRecord, name: str) -> None:
+        if transaction.type is not TransactionType.ACCOUNT_CHANGE:
+            return
+        try:
+            terms = json.loads(transaction.terms or "{}")
+            self._status = AccountStatus(terms.get("status", self._status))
+            changes = {int(asset_type_id): own for asset_type_id, own in terms.get("limits", {}).items()}
+            self._limits = changed_limits(self._limits, changes)
+            self._erased = self._erased or bool(terms.get("erased"))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise AuditFailure(f"{name}: its terms can't be read") from error

@@ -96,9 +96,12 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def note_digest(*, salt: bytes, reference: str | None, metadata: str | None, operator: str | None) -> bytes:
-    """Return the salted SHA-256 that stands for a transaction's erasable text."""
-    return hashlib.sha256(salt + _text(reference) + _text(metadata) + _text(operator)).digest()
+def note_digest(
+    *, salt: bytes, reference: str | None, metadata: str | None, operator: str | None, reason: str | None
+) -> bytes:
+    """Return the salted SHA-256 that stands for a transaction's erasable text; a missing reason has no byte in it."""
+    texts = _text(reference) + _text(metadata) + _text(operator) + (b"" if reason is None else _text(reason))
+    return hashlib.sha256(salt + texts).digest()
 
 
 def _entry(entry: EntryRecord) -> bytes:

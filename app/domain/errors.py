@@ -9,13 +9,13 @@
     │   ├── FieldInvalid
     │   ├── ValidationFailed
     │   └── IdempotencyMismatch
-    ├── BadRequest                     BodyNotJson, ContentTooLarge, IdempotencyKeysDiffer
+    ├── BadRequest                     BadCursor, BodyNotJson, ContentTooLarge, IdempotencyKeysDiffer
     ├── NotAllowed                     Unauthorized
-    ├── NotFound                       UnknownAssetType, UnknownUser
+    ├── NotFound                       NotASandbox, UnknownAssetType, UnknownHold, UnknownTransaction, UnknownUser
     ├── StateRefusal                   decided on state; recorded when the command has a key
     │   ├── InsufficientFunds
-    │   └── Conflict                   AccountClosed, AccountFrozen, AccountQuarantined, AssetTypeInactive,
-    │                                  BalanceLimitExceeded
+    │   └── Conflict                   AccountClosed, AccountFrozen, AccountQuarantined, AssetCodeTaken,
+    │                                  AssetTypeInactive, BalanceLimitExceeded
     ├── Unavailable                    try again: Busy, DatabaseUnavailable, OutcomeUnknown, ShuttingDown
     └── Failed                         our fault: InternalError; LedgerCorrupt, where what is stored contradicts itself
 
@@ -36,6 +36,8 @@ class WalletError(Exception):
 
     code: ClassVar[str] = "wallet_error"
     amount_facts: ClassVar[frozenset[str]] = frozenset()
+    moment_facts: ClassVar[frozenset[str]] = frozenset()
+    """Facts that are times; stored, they are microseconds since 1970."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -110,6 +112,18 @@ class AmountZero(AmountInvalid):
     """An amount is more than zero."""
 
 
+class AmountAboveMaximum(AmountInvalid):
+    """The amount is more than the most that one operation may move: {amount_max}."""
+
+    amount_facts = frozenset({"amount_max"})
+
+
+class AmountBelowMinimum(AmountInvalid):
+    """The amount is less than the least that one operation may move: {amount_min}."""
+
+    amount_facts = frozenset({"amount_min"})
+
+
 class AssetAmbiguous(Malformed):
     """Give exactly one of asset_type_id and asset_code."""
 
@@ -140,6 +154,10 @@ class BadRequest(WalletError):
     """The request can't be read."""
 
 
+class BadCursor(BadRequest):
+    """The cursor is none that this list gave out for these filters: begin with the first page."""
+
+
 class BodyNotJson(BadRequest):
     """The body is not valid JSON: {reason}."""
 
@@ -167,8 +185,20 @@ class NotFound(WalletError):
     """There is no such thing."""
 
 
+class NotASandbox(NotFound):
+    """This database was not created as a sandbox: its clock is that of the world."""
+
+
 class UnknownAssetType(NotFound):
     """There is no asset type {asset}."""
+
+
+class UnknownHold(NotFound):
+    """The user has no hold {hold_id}."""
+
+
+class UnknownTransaction(NotFound):
+    """There is no such transaction, or it is another user's."""
 
 
 class UnknownUser(NotFound):
@@ -188,9 +218,10 @@ class StateRefusal(WalletError):
 
 
 class InsufficientFunds(StateRefusal):
-    """The spend needs {required} and {available} is available: {shortfall} is missing."""
+    """This needs {required} and {available} is available: {shortfall} is missing."""
 
     amount_facts = frozenset({"available", "held", "required", "shortfall"})
+    moment_facts = frozenset({"available_at"})
 
 
 class Conflict(StateRefusal):
@@ -202,11 +233,27 @@ class AccountClosed(Conflict):
 
 
 class AccountFrozen(Conflict):
-    """The account is frozen: it can't spend, hold, capture or be given a bonus."""
+    """The account is frozen: it can't spend, hold, capture, extend a hold or be given a bonus."""
+
+
+class AccountNotClosed(Conflict):
+    """The account is {account_status}: only a closed account's personal data can be erased."""
+
+
+class AccountNotEmpty(Conflict):
+    """The account still has credits: only an empty account can be closed."""
 
 
 class AccountQuarantined(Conflict):
     """The account is quarantined because its records need examination: nothing can be booked on it."""
+
+
+class AlreadyReversed(Conflict):
+    """Nothing that transaction {parent_id} gave is left to take back: it was reversed, or has expired."""
+
+
+class AssetCodeTaken(Conflict):
+    """There is an asset type {asset_code} already."""
 
 
 class AssetTypeInactive(Conflict):
@@ -217,6 +264,46 @@ class BalanceLimitExceeded(Conflict):
     """The wallet would hold more than its largest balance of {balance_max}."""
 
     amount_facts = frozenset({"balance", "balance_max", "amount"})
+
+
+class CaptureExceedsHold(Conflict):
+    """The hold has {capturable} left, and {amount} was to be captured."""
+
+    amount_facts = frozenset({"capturable", "amount"})
+
+
+class DailyLimitExceeded(Conflict):
+    """Only {daily_max} may be moved in a UTC day, and {today} was today: {amount} more is too much."""
+
+    amount_facts = frozenset({"daily_max", "today", "amount"})
+
+
+class HoldNotOpen(Conflict):
+    """Hold {hold_id} is {hold_status}: there is nothing to capture, release or extend."""
+
+
+class NotRefundable(Conflict):
+    """Only spends and captures that were posted can be refunded, and {parent_id} is none."""
+
+
+class NotReversible(Conflict):
+    """Only top-ups and bonuses that were posted can be reversed, and {parent_id} is none."""
+
+
+class RefundExceedsRemaining(Conflict):
+    """Of what was taken {refundable} is not given back yet, and {amount} was to be refunded."""
+
+    amount_facts = frozenset({"refundable", "amount"})
+
+
+class ReversalShortfall(Conflict):
+    """{uncollected} of it is spent or held, and only {free} is free: say on_shortfall partial to take that."""
+
+    amount_facts = frozenset({"free", "uncollected"})
+
+
+class TooManyLots(Conflict):
+    """This would touch more than {lots_max} lots, which is the most for one transaction: ask for less at a time."""
 
 
 # -- not now -------------------------------------------------------------------------------------------------------

@@ -23,6 +23,11 @@ def account_id_of(number: int, bucket: int) -> int:
     return number * BUCKETS + bucket
 
 
+def is_system_account(account_id: int) -> bool:
+    """Tell whether no user has this id."""
+    return account_id < BUCKETS
+
+
 def bucket_of_account(account_id: int) -> int:
     """Return the bucket that a user account's id carries."""
     return account_id % BUCKETS

@@ -1,12 +1,12 @@
 """The decorator of all records: values that nobody changes once they are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
 Record = TypeVar("Record")
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def record(cls: type[Record]) -> type[Record]:
     """Make a record of `cls`: its members are given by name, and two are equal when their members are.
 

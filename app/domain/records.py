@@ -1,7 +1,10 @@
 """What the layers hand each other: rows as they are stored, and answers as they are given. All frozen."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from app.domain.record import record
@@ -45,6 +48,29 @@ class LotKind(StrEnum):
     PROMO = "promo"
 
 
+class HoldStatus(StrEnum):
+    OPEN = "open"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+@record
+class Limits:
+    """What callers may do with a wallet, in smallest units; None: no limit. The daily ones count UTC days."""
+
+    amount_min: int | None = None
+    amount_max: int | None = None
+    balance_max: int | None = None
+    daily_spend_max: int | None = None
+    daily_credit_max: int | None = None
+
+
+NO_LIMITS = Limits()
+HOLD_SECONDS_DEFAULT = 86_400
+"""How long a hold lasts, where neither the caller nor the asset type says so."""
+
+
 @record
 class AssetType:
     """A kind of credit. `code` and `scale` never change; the rest is policy and comes with each load."""
@@ -55,6 +81,8 @@ class AssetType:
     scale: int
     status: AssetStatus
     default_expiry_days: int | None = None
+    hold_seconds: int = HOLD_SECONDS_DEFAULT
+    limits: Limits = NO_LIMITS
 
 
 @record
@@ -67,17 +95,25 @@ class AccountRow:
     last_hash: bytes
     last_at: datetime
     last_effective_at: datetime
+    limits: str | None = None
+    """The limits of this account's own, as canonical JSON: by asset type id, in smallest units."""
 
 
 @record
 class WalletRow:
-    """A wallet as loaded. `next_due_at` is a lower bound: nothing of this wallet is due before it."""
+    """A wallet as loaded. `next_due_at` is a lower bound: nothing of this wallet is due before it.
+
+    `day_spent` and `day_credited` are what was spent and credited on the UTC day `day`, the last one on which any was.
+    """
 
     owner_id: int
     asset_type_id: int
     posted: int
     held: int
     next_due_at: datetime | None
+    day: date | None = None
+    day_spent: int = 0
+    day_credited: int = 0
 
 
 @record
@@ -93,6 +129,33 @@ class LotRow:
     remaining: int
     held: int
     debt: int = 0
+    """What a reversal could not take back: whatever returns to the lot pays it first."""
+    expired: int = 0
+    reversed: bool = False
+
+
+@record
+class HoldPart:
+    """What a hold reserves of one lot, and since when."""
+
+    lot_id: UUID
+    amount: int
+    held_at: datetime
+
+
+@record
+class HoldRow:
+    """A hold. Its id is that of the transaction that placed it. `captured` counts what captures took beyond it too."""
+
+    id: UUID
+    owner_id: int
+    asset_type_id: int
+    seq: int
+    amount: int
+    captured: int
+    deadline: datetime
+    status: HoldStatus
+    parts: tuple[HoldPart, ...]
 
 
 @record
@@ -104,6 +167,7 @@ class Note:
     operator: str | None
     salt: bytes
     digest: bytes
+    reason: str | None = None
 
 
 @record
@@ -139,6 +203,7 @@ class TransactionRecord:
     facts: str | None = None
     parent_id: UUID | None = None
     group_id: UUID | None = None
+    refund: "RefundPart | None" = None
     note: Note | None = None
     entries: tuple[EntryRecord, ...] = ()
     lots: tuple[LotRow, ...] = ()
@@ -171,7 +236,11 @@ class DecidedRow:
     facts: str | None
     created_at: datetime
     balance_after: int | None
-    lots: tuple[LotUse, ...]
+    lines: tuple[LotUse, ...]
+    """The owner's lines, with signed amounts."""
+    parent_id: UUID | None = None
+    members: tuple["DecidedRow", ...] = ()
+    """Of a group: its members, in order."""
 
 
 @record
@@ -190,8 +259,43 @@ class Balance:
 
 
 @record
+class RefundPart:
+    """Which refund of its parent a refund is, and how much of the parent is given back after it."""
+
+    number: int
+    parent_amount: int
+    refunded_after: int
+
+
+@record
+class ParentRow:
+    """An earlier transaction that a command names, with the owner's lines of it."""
+
+    id: UUID
+    owner_id: int
+    type: TransactionType
+    outcome: Outcome
+    asset_type_id: int
+    amount: int
+    created_at: datetime
+    facts: str | None
+    refunds: int
+    refunded: int
+    lines: tuple[tuple[LotRow, int], ...]
+    """For each of the owner's lines, in order: the lot as it is now, and the signed amount."""
+
+
+FactsOf = Mapping[str, Any]
+"""What a transaction's `facts` say, from JSON: integers are smallest units, or microseconds since 1970."""
+
+
+@record
 class Receipt:
-    """The answer to a posted command."""
+    """The answer to a posted operation on a wallet.
+
+    `facts` is what beyond the usual its kind of operation came to. `transaction_id` and `seq` of a dry run are of no
+    transaction.
+    """
 
     transaction_id: UUID
     type: TransactionType
@@ -202,3 +306,31 @@ class Receipt:
     balance: Balance
     lots: tuple[LotUse, ...]
     replayed: bool
+    parent_id: UUID | None = None
+    facts: FactsOf = field(default_factory=dict)
+
+
+@record
+class GroupReceipt:
+    """The answer to a posted group: its members' receipts in order."""
+
+    transaction_id: UUID
+    account_id: int
+    seq: int
+    created_at: datetime
+    members: tuple[Receipt, ...]
+    replayed: bool
+
+
+@record
+class ChangeReceipt:
+    """The answer to a change of the account, or to booking what is due (`seq` is the last one then)."""
+
+    transaction_id: UUID
+    account_id: int
+    seq: int
+    created_at: datetime
+    replayed: bool
+
+
+AnyReceipt = Receipt | GroupReceipt | ChangeReceipt

@@ -81,7 +81,7 @@ transactions = Table(
     Column("feed_xid", XID8, nullable=False),
     Column("asset_type_id", Integer),
     Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
-    Column("refund_no", SmallInteger),
+    Column("refund_no", Integer),
     Column("type", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("actor", Text, nullable=False),
@@ -140,6 +140,8 @@ lots = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("expired", BigInteger, nullable=False),
+    Column("reversed", Boolean, nullable=False),
 )
 
 holds = Table(
@@ -156,6 +158,7 @@ holds = Table(
     Column("status", Text, nullable=False),
     Column("lot_ids", ARRAY(Uuid), nullable=False),
     Column("lot_amounts", ARRAY(BigInteger), nullable=False),
+    Column("lot_held_at", ARRAY(DateTime(timezone=True)), nullable=False),
 )
 
 transaction_notes = Table(
@@ -169,4 +172,5 @@ transaction_notes = Table(
     Column("reference", Text),
     Column("metadata", Text),
     Column("operator", Text),
+    Column("reason", Text),
 )

@@ -10,14 +10,17 @@ from app.domain.account import Account
 from app.domain.placement import account_id_of
 from app.domain.record import record
 from app.domain.records import AccountRow, AccountStatus
-from app.repositories.statements import rows_of, statement
+from app.repositories.statements import expect_rows, rows_of, statement
 
 FIND_ACCOUNTS = statement("find_accounts")
 LOCK_ACCOUNTS = statement("lock_accounts")
+READ_ACCOUNT = statement("read_account")
 LOCK_FREE_ACCOUNTS = statement("lock_free_accounts")
 TAKE_ACCOUNT_NUMBERS = statement("take_account_numbers")
 INSERT_ACCOUNTS = statement("insert_accounts")
 UPDATE_ACCOUNTS = statement("update_accounts")
+UPDATE_ACCOUNT_STATES = statement("update_account_states")
+ERASE_NOTES = statement("erase_notes")
 OPEN_ACCOUNT = statement("open_account")
 LOAD_ACCOUNT = statement("load_account")
 SET_ACCOUNT_METADATA = statement("set_account_metadata")
@@ -25,11 +28,12 @@ SET_ACCOUNT_METADATA = statement("set_account_metadata")
 
 @record
 class ShownAccount:
-    """An account as it is shown. `metadata` is canonical JSON text."""
+    """An account as it is shown. `metadata` and `limits` are canonical JSON text."""
 
     id: int
     status: AccountStatus
     metadata: str | None
+    limits: str | None
 
 
 async def find_ids(connection: Connection, users: Sequence[tuple[str, int]]) -> dict[str, int]:
@@ -54,6 +58,11 @@ async def lock(
     return [account_row(row) for row in rows]
 
 
+async def read(connection: Connection, external_user_id: str, bucket: int) -> list[AccountRow]:
+    """Return a user's account as it is, without a lock; nothing when there is none."""
+    return [account_row(row) for row in await connection.fetch(READ_ACCOUNT, external_user_id, bucket)]
+
+
 async def new_ids(connection: Connection, buckets: Sequence[int]) -> list[int]:
     """Return an id for a new account in each of `buckets`."""
     rows = await connection.fetch(TAKE_ACCOUNT_NUMBERS, len(buckets))
@@ -67,10 +76,10 @@ async def insert(connection: Connection, accounts: Sequence[Account], created_at
         [each.id for each in accounts],
         [each.bucket for each in accounts],
         [each.external_user_id for each in accounts],
-        [each.last_seq for each in accounts],
-        [each.last_hash for each in accounts],
-        [each.last_at for each in accounts],
-        [each.last_effective_at for each in accounts],
+        [each.history.last_seq for each in accounts],
+        [each.history.last_hash for each in accounts],
+        [each.history.last_at for each in accounts],
+        [each.history.last_effective_at for each in accounts],
         [created_at] * len(accounts),
     )
 
@@ -82,12 +91,30 @@ async def update(connection: Connection, accounts: Sequence[Account]) -> int:
             UPDATE_ACCOUNTS,
             [each.id for each in accounts],
             [each.bucket for each in accounts],
-            [each.last_seq for each in accounts],
-            [each.last_hash for each in accounts],
-            [each.last_at for each in accounts],
-            [each.last_effective_at for each in accounts],
+            [each.history.last_seq for each in accounts],
+            [each.history.last_hash for each in accounts],
+            [each.history.last_at for each in accounts],
+            [each.history.last_effective_at for each in accounts],
         )
     )
+
+
+async def update_states(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Write the names, states and limits of `accounts`."""
+    status = await connection.execute(
+        UPDATE_ACCOUNT_STATES,
+        [each.id for each in accounts],
+        [each.bucket for each in accounts],
+        [each.external_user_id for each in accounts],
+        [each.status for each in accounts],
+        [each.books.limits for each in accounts],
+    )
+    expect_rows(status, len(accounts), "accounts")
+
+
+async def erase_notes(connection: Connection, account_id: int, bucket: int, *, after: int, rows_max: int) -> list[int]:
+    """Empty up to `rows_max` texts of an account's transactions after seq `after`; return the seqs of those."""
+    return [row["seq"] for row in await connection.fetch(ERASE_NOTES, account_id, bucket, after, rows_max)]
 
 
 async def open_account(connection: Connection, external_user_id: str, bucket: int, metadata: str | None) -> bool:
@@ -106,7 +133,9 @@ async def load(connection: Connection, external_user_id: str, bucket: int) -> Sh
     row = await connection.fetchrow(LOAD_ACCOUNT, external_user_id, bucket)
     if row is None:
         return None
-    return ShownAccount(id=row["id"], status=AccountStatus(row["status"]), metadata=row["metadata"])
+    return ShownAccount(
+        id=row["id"], status=AccountStatus(row["status"]), metadata=row["metadata"], limits=row["limits"]
+    )
 
 
 def account_row(row: Record) -> AccountRow:
@@ -120,4 +149,5 @@ def account_row(row: Record) -> AccountRow:
         last_hash=row["last_hash"],
         last_at=row["last_at"],
         last_effective_at=row["last_effective_at"],
+        limits=row["limits"],
     )

@@ -2,40 +2,67 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.database import Connection
-from app.domain.records import AssetStatus, AssetType
-from app.models.tables import asset_types
+from app.domain.records import AssetStatus, AssetType, Limits
 from app.repositories.statements import rows_of, statement
 
+LIST_ASSET_TYPES = statement("list_asset_types")
+LOCK_ASSET_TYPES = statement("lock_asset_types")
+INSERT_ASSET_TYPE = statement("insert_asset_type")
+UPDATE_ASSET_TYPE = statement("update_asset_type")
 INSERT_MISSING_ASSET_TYPES = statement("insert_missing_asset_types")
 
 
-async def list_all(connection: AsyncConnection) -> list[AssetType]:
+async def list_all(connection: Connection) -> list[AssetType]:
     """Return every asset type in the order of the ids."""
-    rows = await connection.execute(
-        select(
-            asset_types.c.id,
-            asset_types.c.code,
-            asset_types.c.name,
-            asset_types.c.scale,
-            asset_types.c.status,
-            asset_types.c.default_expiry_days,
-        ).order_by(asset_types.c.id)
-    )
     return [
         AssetType(
-            id=row.id,
-            code=row.code,
-            name=row.name,
-            scale=row.scale,
-            status=AssetStatus(row.status),
-            default_expiry_days=row.default_expiry_days,
+            id=row["id"],
+            code=row["code"],
+            name=row["name"],
+            scale=row["scale"],
+            status=AssetStatus(row["status"]),
+            default_expiry_days=row["default_expiry_days"],
+            hold_seconds=row["hold_seconds"],
+            limits=Limits(
+                amount_min=row["amount_min"],
+                amount_max=row["amount_max"],
+                balance_max=row["balance_max"],
+                daily_spend_max=row["daily_spend_max"],
+                daily_credit_max=row["daily_credit_max"],
+            ),
         )
-        for row in rows
+        for row in await connection.fetch(LIST_ASSET_TYPES)
     ]
+
+
+async def lock(connection: Connection) -> None:
+    """Keep everybody else from adding or changing asset types until the unit of work is over."""
+    await connection.execute(LOCK_ASSET_TYPES)
+
+
+async def insert(connection: Connection, asset: AssetType) -> None:
+    """Add an asset type."""
+    await connection.execute(INSERT_ASSET_TYPE, asset.id, asset.code, asset.name, asset.scale, *_policy(asset))
+
+
+async def update(connection: Connection, asset: AssetType) -> None:
+    """Give an asset type this name and this policy."""
+    await connection.execute(UPDATE_ASSET_TYPE, asset.id, asset.name, *_policy(asset))
+
+
+def _policy(asset: AssetType) -> tuple[str | int | None, ...]:
+    limits = asset.limits
+    return (
+        asset.status.value,
+        asset.default_expiry_days,
+        asset.hold_seconds,
+        limits.amount_min,
+        limits.amount_max,
+        limits.balance_max,
+        limits.daily_spend_max,
+        limits.daily_credit_max,
+    )
 
 
 async def insert_missing(connection: Connection, rows: Sequence[tuple[int, str, str, int]]) -> int:

@@ -5,25 +5,29 @@ from typing import Any
 
 from app.database import Connection
 from app.domain.audit import StoredNote
+from app.domain.audit_state import AuditedTransaction
 from app.domain.record import record
 from app.domain.records import (
     AccountRow,
     EntryRecord,
+    HoldRow,
     LotRow,
     Note,
     Outcome,
-    TransactionRecord,
+    RefundPart,
     TransactionType,
     WalletRow,
 )
 from app.repositories.account_repo import account_row
-from app.repositories.ledger_repo import lot_row
+from app.repositories.hold_repo import hold_row
+from app.repositories.lot_rows import lot_row
 from app.repositories.statements import statement
 
 STREAM_ACCOUNTS = statement("stream_accounts")
 STREAM_TRANSACTIONS = statement("stream_transactions")
 STREAM_ENTRIES = statement("stream_entries")
 STREAM_LOTS = statement("stream_lots")
+STREAM_HOLDS = statement("stream_holds")
 STREAM_WALLETS = statement("stream_wallets")
 COUNT_ACCOUNTS = statement("count_accounts")
 FIND_IMPOSSIBLE = statement("find_impossible")
@@ -35,7 +39,7 @@ PREFETCH = 2_000
 class StoredTransaction:
     """A header with its note, still without entries and lots."""
 
-    record: TransactionRecord
+    record: AuditedTransaction
     hash: bytes
     note: StoredNote | None
 
@@ -63,7 +67,7 @@ async def transactions(connection: Connection) -> AsyncIterator[StoredTransactio
     async for row in connection.cursor(STREAM_TRANSACTIONS, prefetch=PREFETCH):
         note = _note(row)
         yield StoredTransaction(
-            record=TransactionRecord(
+            record=AuditedTransaction(
                 id=row["id"],
                 owner_id=row["owner_id"],
                 bucket=row["bucket"],
@@ -81,6 +85,13 @@ async def transactions(connection: Connection) -> AsyncIterator[StoredTransactio
                 facts=row["facts"],
                 parent_id=row["parent_id"],
                 group_id=row["group_id"],
+                refund=None
+                if row["refund_no"] is None
+                else RefundPart(
+                    number=row["refund_no"],
+                    parent_amount=row["parent_amount"],
+                    refunded_after=row["refunded_after"],
+                ),
                 note=None
                 if note is None
                 else Note(
@@ -89,7 +100,9 @@ async def transactions(connection: Connection) -> AsyncIterator[StoredTransactio
                     operator=note.operator,
                     salt=note.salt or b"",
                     digest=note.digest,
+                    reason=note.reason,
                 ),
+                is_refunded=row["is_refunded"],
             ),
             hash=row["hash"],
             note=note,
@@ -115,7 +128,7 @@ async def entries(connection: Connection) -> AsyncIterator[tuple[tuple[int, int]
 async def lots(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], LotRow]]:
     """Yield every lot with its owner and the seq that made it, in that order, then by id."""
     async for row in connection.cursor(STREAM_LOTS, prefetch=PREFETCH):
-        lot = lot_row(row)
+        lot = lot_row(tuple(row))
         yield (lot.owner_id, lot.seq), lot
 
 
@@ -130,8 +143,17 @@ async def wallets(connection: Connection) -> AsyncIterator[tuple[tuple[int], Wal
                 posted=row["posted"],
                 held=row["held"],
                 next_due_at=row["next_due_at"],
+                day=row["day"],
+                day_spent=row["day_spent"],
+                day_credited=row["day_credited"],
             ),
         )
+
+
+async def holds(connection: Connection) -> AsyncIterator[tuple[tuple[int], HoldRow]]:
+    """Yield every hold with its owner, in the order of owner and the seq that placed it."""
+    async for row in connection.cursor(STREAM_HOLDS, prefetch=PREFETCH):
+        yield (row["owner_id"],), hold_row(tuple(row))
 
 
 def _note(row: Any) -> StoredNote | None:  # noqa: ANN401 - asyncpg's records are untyped
@@ -143,4 +165,5 @@ def _note(row: Any) -> StoredNote | None:  # noqa: ANN401 - asyncpg's records ar
         reference=row["reference"],
         metadata=row["metadata"],
         operator=row["operator"],
+        reason=row["reason"],
     )

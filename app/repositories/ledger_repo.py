@@ -1,13 +1,17 @@
 """The two append-only tables and their notes: what has been decided, and appending to it."""
 
 import struct
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.database import Connection
 from app.domain.account import Account
+from app.domain.commands import GROUP_MAX
+from app.domain.placement import bucket_of_account
 from app.domain.record import record
 from app.domain.records import (
     AccountRow,
@@ -15,24 +19,32 @@ from app.domain.records import (
     AssetType,
     DecidedRow,
     EntryRecord,
-    LotKind,
+    Limits,
     LotRow,
-    LotUse,
     Outcome,
     TransactionRecord,
     TransactionType,
     WalletRow,
 )
-from app.repositories.binary_copy import copy_rows, data, int4, int8, text, timestamp, uuid
-from app.repositories.statements import rows_of, statement
+from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid
+from app.repositories.decided_rows import decided_row
+from app.repositories.lot_rows import lot_row
+from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
+FIND_TRANSACTIONS = statement("find_transactions")
+LOAD_MEMBERS = statement("load_members")
 INSERT_NOTES = statement("insert_notes")
+
+MEMBER_SEQS_MAX = 2 * GROUP_MAX
+"""Within how many transactions after its header a group's members are: each may be followed by an expiry."""
 
 HEADER_COLUMNS = (
     *("id", "bucket", "owner_id", "seq", "created_at", "effective_at", "hash"),
     *("type", "outcome", "actor", "asset_type_id", "amount", "idempotency_key", "fingerprint", "terms", "facts"),
+    *("parent_id", "group_id", "refund_no", "parent_amount", "refunded_after"),
 )
+_UNRELATED = NULL * 5
 _HEADER = struct.Struct(">h i16s ih iq iq iq iq i32s")
 ENTRY_COLUMNS = (
     *("owner_id", "bucket", "seq", "line", "account_id", "asset_type_id", "amount"),
@@ -42,19 +54,11 @@ _ENTRY = struct.Struct(">h iq ih iq ih iq ii iq")
 
 
 @record
-class LoadedWallet:
-    row: WalletRow
-    next_expiry_at: datetime | None
-    """The first expiry that is still to come; loaded only when something is due."""
-
-
-@record
 class Loaded:
     """What a unit of work decides on: one snapshot, taken under the owners' locks."""
 
     now: datetime
-    wallets: list[LoadedWallet]
-    due_lots: list[LotRow]
+    wallets: list[WalletRow]
     free_lots: list[LotRow]
     decided: list[DecidedRow]
     asset_types: dict[int, AssetType]
@@ -66,31 +70,28 @@ async def load(
     keys: Sequence[tuple[int, int, str]],
     transaction_ids: Sequence[tuple[UUID, int]],
     asset_type_ids: Sequence[int],
-    due_lots_max: int,
-    spent_from: Sequence[tuple[AccountRow, int]],
+    taken_from: Sequence[tuple[AccountRow, int]],
     free_lots_max: int,
 ) -> Loaded:
-    """Load the wallets of `owners`, what is due in them, and what became of keys and ids.
+    """Load the wallets of `owners`, and what became of keys and ids.
 
-    `keys` are (owner, bucket, key), `transaction_ids` (id, bucket). Of each wallet in `spent_from` (owner, asset type)
+    `keys` are (owner, bucket, key), `transaction_ids` (id, bucket). Of each wallet in `taken_from` (owner, asset type)
     the lots that are burned first are loaded too.
     """
     row = await connection.fetchrow(
         LOAD_OWNERS,
         [each.id for each in owners],
         [each.bucket for each in owners],
-        [each.last_at for each in owners],
         [owner_id for owner_id, _, _ in keys],
         [bucket for _, bucket, _ in keys],
         [key for _, _, key in keys],
         asset_type_ids,
-        due_lots_max,
         [transaction_id for transaction_id, _ in transaction_ids],
         [bucket for _, bucket in transaction_ids],
-        [owner.id for owner, _ in spent_from],
-        [owner.bucket for owner, _ in spent_from],
-        [owner.last_at for owner, _ in spent_from],
-        [asset_type_id for _, asset_type_id in spent_from],
+        [owner.id for owner, _ in taken_from],
+        [owner.bucket for owner, _ in taken_from],
+        [owner.last_at for owner, _ in taken_from],
+        [asset_type_id for _, asset_type_id in taken_from],
         free_lots_max,
     )
     if row is None:
@@ -98,11 +99,34 @@ async def load(
     return Loaded(
         now=row["now"],
         wallets=[_wallet(each) for each in row["wallets"]],
-        due_lots=[lot_row(each) for each in row["due_lots"]],
         free_lots=[lot_row(each) for each in row["free_lots"]],
-        decided=[_decided(each) for each in row["decided"]],
+        decided=await _with_members(connection, [decided_row(each) for each in row["decided"]]),
         asset_types={each[0]: _asset_type(each) for each in row["asset_types"]},
     )
+
+
+async def _with_members(connection: Connection, decided: list[DecidedRow]) -> list[DecidedRow]:
+    """Give groups that are in force their members."""
+    groups = [each for each in decided if each.type is TransactionType.GROUP and each.outcome is Outcome.POSTED]
+    if not groups:
+        return decided
+    members: defaultdict[UUID, list[DecidedRow]] = defaultdict(list)
+    for row in await connection.fetch(
+        LOAD_MEMBERS,
+        [each.owner_id for each in groups],
+        [bucket_of_account(each.owner_id) for each in groups],
+        [each.transaction_id for each in groups],
+        [each.seq for each in groups],
+        MEMBER_SEQS_MAX,
+    ):
+        members[row["group_id"]].append(decided_row(tuple(row)))
+    return [replace(each, members=tuple(members.get(each.transaction_id, ()))) for each in decided]
+
+
+async def find_asset_types(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> dict[UUID, int | None]:
+    """Return of which asset types those of `ids` (id, bucket) are that are there; None for those of none."""
+    rows = await connection.fetch(FIND_TRANSACTIONS, [each for each, _ in ids], [bucket for _, bucket in ids])
+    return {row["id"]: row["asset_type_id"] for row in rows}
 
 
 async def append(connection: Connection, accounts: Sequence[Account]) -> None:
@@ -111,7 +135,7 @@ async def append(connection: Connection, accounts: Sequence[Account]) -> None:
     Raises:
         AssertionError: the database wrote fewer rows than were meant.
     """
-    decided = [each for account in accounts for each in account.transactions]
+    decided = [each for account in accounts for each in account.history.appended]
     if not decided:
         return
     await _insert_headers(connection, decided)
@@ -151,6 +175,21 @@ def _header(transaction: TransactionRecord, digest: bytes) -> bytes:
             data(t.fingerprint),
             text(t.terms),
             text(t.facts),
+            _UNRELATED if t.parent_id is None and t.group_id is None else _relations(t),
+        )
+    )
+
+
+def _relations(transaction: TransactionRecord) -> bytes:
+    """Return the columns that say which other transactions this one is about or belongs to."""
+    refund = transaction.refund
+    return b"".join(
+        (
+            uuid(transaction.parent_id),
+            uuid(transaction.group_id),
+            int4(None if refund is None else refund.number),
+            int8(None if refund is None else refund.parent_amount),
+            int8(None if refund is None else refund.refunded_after),
         )
     )
 
@@ -181,71 +220,28 @@ async def _insert_notes(connection: Connection, transactions: Sequence[Transacti
         [note.reference for _, note in rows],
         [note.metadata for _, note in rows],
         [note.operator for _, note in rows],
+        [note.reason for _, note in rows],
     )
     expect_rows(status, len(rows), "transaction_notes")
 
 
-def expect_rows(status: str, expected: int, table: str) -> None:
-    """Compare how many rows were written with how many were meant.
-
-    Raises:
-        AssertionError: they differ; the unit of work must not commit.
-    """
-    written = rows_of(status)
-    if written != expected:
-        raise AssertionError(f"{expected} rows of {table} were to be written, {written} were")
-
-
-def lot_row(columns: Any) -> LotRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
-    """Build a lot from its columns, in the order in which the statements name them."""
-    lot_id, owner_id, asset_type_id, seq, kind, priority, expires_at, granted, remaining, held, debt = columns
-    return LotRow(
-        id=lot_id,
+def _wallet(columns: Any) -> WalletRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
+    owner_id, asset_type_id, posted, held, next_due_at, day, day_spent, day_credited = columns
+    return WalletRow(
         owner_id=owner_id,
         asset_type_id=asset_type_id,
-        seq=seq,
-        kind=LotKind(kind),
-        priority=priority,
-        expires_at=expires_at,
-        granted=granted,
-        remaining=remaining,
+        posted=posted,
         held=held,
-        debt=debt,
-    )
-
-
-def _wallet(columns: Any) -> LoadedWallet:  # noqa: ANN401
-    owner_id, asset_type_id, posted, held, next_due_at, next_expiry_at = columns
-    row = WalletRow(owner_id=owner_id, asset_type_id=asset_type_id, posted=posted, held=held, next_due_at=next_due_at)
-    return LoadedWallet(row=row, next_expiry_at=next_expiry_at)
-
-
-def _decided(columns: Any) -> DecidedRow:  # noqa: ANN401
-    (owner_id, key, transaction_id, seq, type_, outcome, asset_type_id, amount) = columns[:8]
-    (fingerprint, terms, facts, created_at, lots) = columns[8:]
-    return DecidedRow(
-        owner_id=owner_id,
-        idempotency_key=key,
-        transaction_id=transaction_id,
-        seq=seq,
-        type=TransactionType(type_),
-        outcome=Outcome(outcome),
-        asset_type_id=asset_type_id,
-        amount=amount,
-        fingerprint=fingerprint,
-        terms=terms,
-        facts=facts,
-        created_at=created_at,
-        balance_after=lots[-1][4] if lots else None,
-        lots=tuple(
-            LotUse(lot_id=lot_id, kind=LotKind(kind), amount=used, expires_at=expires_at)
-            for lot_id, kind, used, expires_at, _ in lots
-        ),
+        next_due_at=next_due_at,
+        day=day,
+        day_spent=day_spent,
+        day_credited=day_credited,
     )
 
 
 def _asset_type(columns: Any) -> AssetType:  # noqa: ANN401
-    asset_type_id, code, name, scale, status, default_expiry_days = columns
+    asset_type_id, code, name, scale, status, default_expiry_days, hold_seconds, *limits = columns
+    amount_min, amount_max, balance_max, daily_spend_max, daily_credit_max = limits
     return AssetType(
         id=asset_type_id,
         code=code,
@@ -253,4 +249,12 @@ def _asset_type(columns: Any) -> AssetType:  # noqa: ANN401
         scale=scale,
         status=AssetStatus(status),
         default_expiry_days=default_expiry_days,
+        hold_seconds=hold_seconds,
+        limits=Limits(
+            amount_min=amount_min,
+            amount_max=amount_max,
+            balance_max=balance_max,
+            daily_spend_max=daily_spend_max,
+            daily_credit_max=daily_credit_max,
+        ),
     )

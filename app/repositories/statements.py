@@ -21,3 +21,14 @@ def statement(name: str) -> str:
 def rows_of(status: str) -> int:
     """Return how many rows a command changed, from PostgreSQL's command tag (`UPDATE 3`, `INSERT 0 3`)."""
     return int(status.rsplit(" ", 1)[1])
+
+
+def expect_rows(status: str, expected: int, table: str) -> None:
+    """Compare how many rows were written with how many were meant.
+
+    Raises:
+        AssertionError: they differ; the unit of work must not commit.
+    """
+    written = rows_of(status)
+    if written != expected:
+        raise AssertionError(f"{expected} rows of {table} were to be written, {written} were")

@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from asyncpg import Record
+
 from app.database import Connection
 from app.domain.account import Account
+from app.domain.due import ReleasedPart, settled_balance
 from app.domain.record import record
 from app.domain.records import AccountRow, Balance, LotRow
 from app.domain.wallet import Lot, Wallet
-from app.repositories.ledger_repo import expect_rows, lot_row
-from app.repositories.statements import statement
+from app.repositories.lot_rows import lot_row
+from app.repositories.statements import expect_rows, statement
 
 LOAD_FREE_LOTS = statement("load_free_lots")
 INSERT_WALLETS = statement("insert_wallets")
 UPDATE_WALLETS = statement("update_wallets")
 INSERT_LOTS = statement("insert_lots")
 UPDATE_LOTS = statement("update_lots")
+UPDATE_LOT_MARKS = statement("update_lot_marks")
 READ_BALANCES = statement("read_balances")
+FIND_DUE = statement("find_due")
 LIST_BALANCES = statement("list_balances")
 
 
@@ -44,16 +49,19 @@ async def load_free_lots(
 
 async def write(connection: Connection, accounts: Sequence[Account]) -> None:
     """Write the wallets that changed."""
-    changed = [(account, each) for account in accounts for each in account.wallets.values() if each.changed]
+    changed = [(account, each) for account in accounts for each in account.books.wallets.values() if each.changed]
     await _write_wallets(connection, INSERT_WALLETS, [pair for pair in changed if pair[1].is_new])
     await _write_wallets(connection, UPDATE_WALLETS, [pair for pair in changed if not pair[1].is_new])
 
 
 async def write_lots(connection: Connection, accounts: Sequence[Account]) -> None:
     """Write the lots that were made or changed."""
-    changed = [(account, lot) for account in accounts for each in account.wallets.values() for lot in each.lots_changed]
+    changed = [
+        (account, lot) for account in accounts for each in account.books.wallets.values() for lot in each.lots_changed
+    ]
     await _insert_lots(connection, [pair for pair in changed if pair[1].is_new])
     await _update_lots(connection, [pair for pair in changed if not pair[1].is_new])
+    await _mark_lots(connection, [pair for pair in changed if pair[1].is_marked])
 
 
 async def _write_wallets(connection: Connection, sql: str, pairs: Sequence[tuple[Account, Wallet]]) -> None:
@@ -67,6 +75,9 @@ async def _write_wallets(connection: Connection, sql: str, pairs: Sequence[tuple
         [wallet.posted for _, wallet in pairs],
         [wallet.held for _, wallet in pairs],
         [wallet.next_due_at for _, wallet in pairs],
+        [wallet.day for _, wallet in pairs],
+        [wallet.day_spent for _, wallet in pairs],
+        [wallet.day_credited for _, wallet in pairs],
     )
     expect_rows(status, len(pairs), "wallets")
 
@@ -104,6 +115,20 @@ async def _update_lots(connection: Connection, pairs: Sequence[tuple[Account, Lo
     expect_rows(status, len(pairs), "lots")
 
 
+async def _mark_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+    if not pairs:
+        return
+    status = await connection.execute(
+        UPDATE_LOT_MARKS,
+        [lot.id for _, lot in pairs],
+        [account.bucket for account, _ in pairs],
+        [lot.debt for _, lot in pairs],
+        [lot.expired for _, lot in pairs],
+        [lot.reversed for _, lot in pairs],
+    )
+    expect_rows(status, len(pairs), "lots")
+
+
 async def read_balances(connection: Connection, questions: Sequence[BalanceQuestion]) -> list[Balance | None]:
     """Answer all `questions`, in order; None for an unknown user."""
     rows = await connection.fetch(
@@ -114,24 +139,32 @@ async def read_balances(connection: Connection, questions: Sequence[BalanceQuest
     )
     answers: list[Balance | None] = [None] * len(questions)
     for row in rows:
-        answers[row["number"] - 1] = Balance(
-            account_id=row["account_id"],
-            asset_type_id=questions[row["number"] - 1].asset_type_id,
-            posted=(row["posted"] or 0) - row["due"],
-            held=row["held"] or 0,
-        )
+        answers[row["number"] - 1] = _balance(row, questions[row["number"] - 1].asset_type_id)
     return answers
+
+
+async def find_due(connection: Connection, rows_max: int) -> list[tuple[str, int, int]]:
+    """Return users for whom something is due: external id, bucket, and of how many of the lots and holds looked at.
+
+    `rows_max` lots and as many holds are looked at, at most, those that are due longest.
+    """
+    rows = await connection.fetch(FIND_DUE, rows_max)
+    return [(row["external_user_id"], row["bucket"], row["due"]) for row in rows]
 
 
 async def list_balances(connection: Connection, account_id: int, bucket: int) -> list[Balance]:
     """Return what every wallet of one account has now, in the order of the asset types."""
     rows = await connection.fetch(LIST_BALANCES, account_id, bucket)
-    return [
-        Balance(
-            account_id=account_id,
-            asset_type_id=row["asset_type_id"],
-            posted=row["posted"] - row["due"],
-            held=row["held"],
-        )
-        for row in rows
-    ]
+    return [_balance(row, row["asset_type_id"]) for row in rows]
+
+
+def _balance(row: Record, asset_type_id: int) -> Balance:
+    posted, held = settled_balance(
+        posted=(row["posted"] or 0) - row["due"],
+        held=row["held"] or 0,
+        released=[
+            ReleasedPart(lot_id=lot_id, amount=amount, debt=debt, expired=bool(expired))
+            for lot_id, amount, debt, expired in row["released"] or ()
+        ],
+    )
+    return Balance(account_id=row["account_id"], asset_type_id=asset_type_id, posted=posted, held=held)

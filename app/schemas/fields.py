@@ -6,16 +6,21 @@ import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 USER_ID_BYTES_MAX = 255
 METADATA_BYTES_MAX = 4096
+PAGE_MAX = 200
 INT64_MAX = 2**63 - 1
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 """The driver takes the last microsecond of Python's time for "never"."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 class NumberText:
@@ -100,6 +105,13 @@ def _plain_digits(value: str) -> str:
     return value
 
 
+def _plain_uuid(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Take a UUID in its one usual form: Python's own reader takes braces, URNs and no hyphens too."""
+    if isinstance(value, str) and not _UUID.fullmatch(value):
+        raise ValueError("must be a UUID, as in 0198c0de-0000-7000-8000-000000000000")
+    return UUID(value) if isinstance(value, str) else value
+
+
 def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the JSON holds
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("must be an RFC 3339 time, as in 2027-01-31T12:00:00Z")
@@ -130,6 +142,28 @@ Amount = Annotated[
         }
     ),
 ]
+SignedAmount = Annotated[
+    str,
+    BeforeValidator(_amount_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}, {"type": "number"}],
+            "description": "Positive or negative, not zero, with at most as many decimals as the asset type's scale.",
+            "examples": ["-2.50"],
+        }
+    ),
+]
+AmountLimit = Annotated[
+    str,
+    BeforeValidator(_amount_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "minimum": 0}],
+            "description": "Zero or more, with at most as many decimals as the asset type's scale.",
+            "examples": ["100.00"],
+        }
+    ),
+]
 IdempotencyKey = Annotated[
     str,
     AfterValidator(check_key),
@@ -149,6 +183,16 @@ Reference = Annotated[
     str,
     AfterValidator(check_text),
     Field(max_length=255, description="Your own reference, such as an order number; kept with the transaction."),
+]
+Reason = Annotated[
+    str,
+    AfterValidator(check_text),
+    Field(min_length=1, max_length=500, description="Why; kept with the transaction."),
+]
+Operator = Annotated[
+    str,
+    AfterValidator(check_text),
+    Field(min_length=1, max_length=100, description="Who decided it; kept with the transaction."),
 ]
 Metadata = Annotated[
     str,
@@ -173,3 +217,10 @@ AssetCode = Annotated[
 ]
 QueryAssetTypeId = Annotated[AssetTypeId, BeforeValidator(_plain_digits)]
 """In a query everything is text."""
+
+PageLimit = Annotated[int, Field(ge=1, le=PAGE_MAX), BeforeValidator(_plain_digits)]
+NamePrefix = Annotated[str, AfterValidator(check_user_id), Field(max_length=USER_ID_BYTES_MAX)]
+Identifier = Annotated[UUID, BeforeValidator(_plain_uuid), Field(description="An id that an answer gave.")]
+PlainText = Annotated[str, AfterValidator(check_text)]
+PositionNumber = Annotated[int, Field(strict=True, ge=1, le=INT64_MAX)]
+Priority = Annotated[int, Field(strict=True, ge=0, le=100)]

@@ -4,19 +4,30 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.domain.commands import PRIORITY_DEFAULT
+from app.domain.commands import GROUP_MAX, PRIORITY_DEFAULT
 from app.schemas.fields import (
     Amount,
+    AmountLimit,
     AssetCode,
     AssetTypeId,
     IdempotencyKey,
+    Identifier,
     Metadata,
     Moment,
+    Operator,
+    Reason,
     Reference,
+    SignedAmount,
     UserId,
 )
 
 BATCH_MAX = 1_000
+HOLD_SECONDS_MAX = 31_536_000
+
+HoldSeconds = Annotated[
+    int, Field(ge=1, le=HOLD_SECONDS_MAX, description="In how many seconds the hold ends by itself, from now.")
+]
+Shortfall = Literal["refuse", "partial"]
 
 
 class Request(BaseModel):
@@ -24,25 +35,34 @@ class Request(BaseModel):
 
 
 class WriteRequest(Request):
-    """What every write on a wallet takes."""
+    """What every write takes."""
 
-    amount: Amount
-    asset_type_id: AssetTypeId | None = None
-    asset_code: AssetCode | None = None
     idempotency_key: IdempotencyKey | None = None
     reference: Reference | None = None
     metadata: Metadata | None = None
+    dry_run: bool = Field(default=False, description="Only say what it would come to; nothing is changed or recorded.")
 
 
-class SpendRequest(WriteRequest):
+class AssetRequest(WriteRequest):
+    """What a write on a wallet takes that names no earlier transaction."""
+
+    asset_type_id: AssetTypeId | None = None
+    asset_code: AssetCode | None = None
+
+
+class SpendRequest(AssetRequest):
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "30.00", "asset_type_id": 1}]})
 
+    amount: Amount
+    on_shortfall: Shortfall = Field(default="refuse", description="`partial` takes what there is, if it is less.")
 
-class CreditRequest(WriteRequest):
+
+class CreditRequest(AssetRequest):
     """What a top-up and a bonus take."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "50.00", "asset_type_id": 1}]})
 
+    amount: Amount
     expires_at: Moment | None = Field(default=None, description="From this moment on the credits are gone.")
     expires_in_days: int | None = Field(default=None, ge=1, le=36_500, description="The same, counted from now.")
     never_expires: bool = Field(default=False, description="Overrules the asset type's default expiry.")
@@ -59,26 +79,287 @@ class CreditRequest(WriteRequest):
         return self
 
 
+class HoldRequest(AssetRequest):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"amount": "20.00", "asset_type_id": 1, "expires_in_seconds": 900}]}
+    )
+
+    amount: Amount
+    expires_in_seconds: HoldSeconds | None = Field(
+        default=None, description="In how many seconds the hold ends by itself; else the asset type says it."
+    )
+
+
+class CaptureRequest(WriteRequest):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "12.50"}]})
+
+    amount: Amount | None = Field(default=None, description="How much of the hold is taken; without it, all.")
+    final: bool = Field(default=True, description="Release what is left. `false` keeps the hold open for more.")
+    on_excess: Literal["refuse", "from_available"] = Field(
+        default="refuse", description="`from_available` takes what the hold does not have from what is available."
+    )
+
+
+class ReleaseRequest(WriteRequest):
+    pass
+
+
+class ExtendRequest(WriteRequest):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "5.00", "expires_in_seconds": 900}]})
+
+    amount: Amount | None = Field(default=None, description="How much more is set aside.")
+    expires_in_seconds: HoldSeconds | None = None
+
+    @model_validator(mode="after")
+    def _extends_something(self) -> Self:
+        if self.amount is None and self.expires_in_seconds is None:
+            raise ValueError("give amount or expires_in_seconds, or both")
+        return self
+
+
+class RefundRequest(WriteRequest):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "10.00"}]})
+
+    amount: Amount | None = Field(default=None, description="How much is given back; without it, all that is left.")
+
+
+class ReversalRequest(WriteRequest):
+    on_shortfall: Shortfall = Field(
+        default="refuse", description="`partial` takes what is free; the rest is owed by what returns to the lot."
+    )
+
+
+class AdjustmentRequest(AssetRequest):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"amount": "-2.50", "asset_type_id": 1, "reason": "counted twice in case 4711", "operator": "olga"}
+            ]
+        }
+    )
+
+    amount: SignedAmount
+    kind: Literal["paid", "promo"] = Field(default="promo", description="What a positive amount counts as.")
+    reason: Reason
+    operator: Operator
+
+
+class LimitsRequest(Request):
+    """Limits to set; null takes one away, and what is left out stays. They bind callers, not corrections."""
+
+    amount_min: Amount | None = Field(
+        default=None, description="The smallest amount of a top-up, bonus, spend or hold."
+    )
+    amount_max: Amount | None = Field(default=None, description="The largest amount of a top-up, bonus, spend or hold.")
+    balance_max: Amount | None = Field(default=None, description="What a wallet holds at most.")
+    daily_spend_max: AmountLimit | None = Field(default=None, description="What is spent of it in a UTC day at most.")
+    daily_credit_max: AmountLimit | None = Field(default=None, description="What is put in in a UTC day at most.")
+
+
+class ChangeAccountRequest(WriteRequest):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "frozen", "reason": "chargeback in case 4711", "operator": "olga"}]}
+    )
+
+    status: Literal["active", "frozen", "closed"] | None = None
+    limits: dict[AssetCode, LimitsRequest] | None = Field(
+        default=None, description="By asset code; they take the place of the asset type's own. null takes one away."
+    )
+    reason: Reason
+    operator: Operator | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.status is None and not self.limits:
+            raise ValueError("give status or limits, or both")
+        return self
+
+
 class OpenAccountRequest(Request):
     metadata: Metadata | None = None
 
 
-class BatchTopUp(CreditRequest):
+class EraseRequest(Request):
+    dry_run: bool = Field(default=False, description="Only say whether it could be done.")
+
+
+# -- operations of groups and batches ------------------------------------------------------------------------------
+
+
+class OnHoldOperation(WriteRequest):
+    hold_id: Identifier
+
+
+class OnTransactionOperation(WriteRequest):
+    transaction_id: Identifier
+
+
+class TopUpOperation(CreditRequest):
     type: Literal["top_up"]
-    external_user_id: UserId
 
 
-class BatchBonus(CreditRequest):
+class BonusOperation(CreditRequest):
     type: Literal["bonus"]
-    external_user_id: UserId
 
 
-class BatchSpend(SpendRequest):
+class SpendOperation(SpendRequest):
     type: Literal["spend"]
+
+
+class HoldOperation(HoldRequest):
+    type: Literal["hold"]
+
+
+class CaptureOperation(OnHoldOperation, CaptureRequest):
+    type: Literal["capture"]
+
+
+class ReleaseOperation(OnHoldOperation, ReleaseRequest):
+    type: Literal["release"]
+
+
+class ExtendOperation(OnHoldOperation, ExtendRequest):
+    type: Literal["extend"]
+
+
+class RefundOperation(OnTransactionOperation, RefundRequest):
+    type: Literal["refund"]
+
+
+class ReversalOperation(OnTransactionOperation, ReversalRequest):
+    type: Literal["reversal"]
+
+
+class AdjustmentOperation(AdjustmentRequest):
+    type: Literal["adjustment"]
+
+
+OPERATIONS = (
+    TopUpOperation,
+    BonusOperation,
+    SpendOperation,
+    HoldOperation,
+    CaptureOperation,
+    ReleaseOperation,
+    ExtendOperation,
+    RefundOperation,
+    ReversalOperation,
+    AdjustmentOperation,
+)
+AnyOperation = Annotated[
+    TopUpOperation
+    | BonusOperation
+    | SpendOperation
+    | HoldOperation
+    | CaptureOperation
+    | ReleaseOperation
+    | ExtendOperation
+    | RefundOperation
+    | ReversalOperation
+    | AdjustmentOperation,
+    Field(discriminator="type"),
+]
+
+
+class GroupRequest(WriteRequest):
+    """Operations of one user, all or nothing. They have no keys of their own."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "operations": [
+                        {"type": "spend", "amount": "10.00", "asset_code": "GOLD"},
+                        {"type": "bonus", "amount": "1.00", "asset_code": "DMND"},
+                    ],
+                    "idempotency_key": "exchange-1",
+                }
+            ]
+        }
+    )
+
+    operations: list[AnyOperation] = Field(min_length=1, max_length=GROUP_MAX)
+
+
+class GroupOperation(GroupRequest):
+    type: Literal["group"]
+
+
+class ForUser(Request):
     external_user_id: UserId
 
 
-BatchOperation = Annotated[BatchTopUp | BatchBonus | BatchSpend, Field(discriminator="type")]
+class BatchTopUp(ForUser, TopUpOperation):
+    pass
+
+
+class BatchBonus(ForUser, BonusOperation):
+    pass
+
+
+class BatchSpend(ForUser, SpendOperation):
+    pass
+
+
+class BatchHold(ForUser, HoldOperation):
+    pass
+
+
+class BatchCapture(ForUser, CaptureOperation):
+    pass
+
+
+class BatchRelease(ForUser, ReleaseOperation):
+    pass
+
+
+class BatchExtend(ForUser, ExtendOperation):
+    pass
+
+
+class BatchRefund(ForUser, RefundOperation):
+    pass
+
+
+class BatchReversal(ForUser, ReversalOperation):
+    pass
+
+
+class BatchAdjustment(ForUser, AdjustmentOperation):
+    pass
+
+
+class BatchGroup(ForUser, GroupOperation):
+    pass
+
+
+BATCH_OPERATIONS = (
+    BatchTopUp,
+    BatchBonus,
+    BatchSpend,
+    BatchHold,
+    BatchCapture,
+    BatchRelease,
+    BatchExtend,
+    BatchRefund,
+    BatchReversal,
+    BatchAdjustment,
+    BatchGroup,
+)
+BatchOperation = Annotated[
+    BatchTopUp
+    | BatchBonus
+    | BatchSpend
+    | BatchHold
+    | BatchCapture
+    | BatchRelease
+    | BatchExtend
+    | BatchRefund
+    | BatchReversal
+    | BatchAdjustment
+    | BatchGroup,
+    Field(discriminator="type"),
+]
 
 
 class BatchRequest(Request):
@@ -88,11 +369,7 @@ class BatchRequest(Request):
         min_length=1,
         max_length=BATCH_MAX,
         json_schema_extra={
-            "items": {
-                "oneOf": [
-                    {"$ref": f"#/components/schemas/{model.__name__}"} for model in (BatchTopUp, BatchBonus, BatchSpend)
-                ]
-            },
+            "items": {"oneOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in BATCH_OPERATIONS]},
             "examples": [
                 [
                     {"type": "top_up", "external_user_id": "user_alice", "amount": "5.00", "asset_type_id": 1},

@@ -1,14 +1,24 @@
-"""Accounts: opening them and showing them."""
+"""Accounts: opening them, showing them, and erasing who they belonged to."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from app.database import CommitUnconfirmed, Connection, Database, LockHeld
-from app.domain.errors import Busy, DatabaseUnavailable, UnknownUser
+from app.domain.commands import EraseAccount
+from app.domain.errors import AccountNotClosed, Busy, DatabaseUnavailable, UnknownUser
 from app.domain.placement import bucket_of
-from app.domain.records import AccountStatus, Balance
+from app.domain.records import AccountStatus, Balance, ChangeReceipt
 from app.repositories import account_repo, wallet_repo
+from app.services.wallet_service import WalletService
+
+T = TypeVar("T")
 
 ATTEMPTS = 3
+NOTES_ERASED_MAX = 5_000
+"""How many texts one unit of work empties."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,12 +29,15 @@ class AccountView:
     external_user_id: str
     status: AccountStatus
     metadata: str | None
+    limits: dict[int, dict[str, int]]
+    """This account's own, by asset type id, in smallest units."""
     wallets: list[Balance]
 
 
 class AccountService:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, wallets: WalletService) -> None:
         self._database = database
+        self._wallets = wallets
 
     async def show(self, external_user_id: str) -> AccountView:
         """Return an account with what all its wallets have now.
@@ -56,14 +69,48 @@ class AccountService:
                 await account_repo.set_metadata(connection, external_user_id, bucket, metadata)
             return await _view(connection, external_user_id), opened
 
+        return await self._in_unit(work)  # opening twice is opening once
+
+    async def erase(self, command: EraseAccount) -> ChangeReceipt:
+        """Erase the personal data of a closed account: the texts of its transactions, then its name.
+
+        The texts are emptied in bounded units; when one fails, the call can be repeated.
+
+        Raises:
+            AccountNotClosed: the account is in use; nothing was changed.
+            UnknownUser: there is no account.
+            Unavailable: it is not all done: repeat the call.
+        """
+        rehearsed = await self._wallets.execute(replace(command, dry_run=True))
+        if command.dry_run:
+            return rehearsed
+        await self._erase_notes(rehearsed.account_id, command.bucket)
+        receipt = await self._wallets.execute(command)
+        await self._erase_notes(rehearsed.account_id, command.bucket)  # what was written in between; nobody can now
+        return receipt
+
+    async def _erase_notes(self, account_id: int, bucket: int) -> None:
+        seqs = [0]
+        while seqs:
+            seqs = await self._in_unit(partial(_erase_some, account_id=account_id, bucket=bucket, after=max(seqs)))
+
+    async def _in_unit(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run what can be repeated as a unit of work."""
         for _ in range(ATTEMPTS):
             try:
                 return await self._database.run(work)
-            except CommitUnconfirmed:  # opening twice is opening once
+            except CommitUnconfirmed:
                 continue
             except LockHeld as error:
                 raise Busy from error
         raise DatabaseUnavailable
+
+
+async def _erase_some(connection: Connection, *, account_id: int, bucket: int, after: int) -> list[int]:
+    (row,) = await account_repo.lock(connection, [(account_id, bucket)])
+    if row.status is not AccountStatus.CLOSED:
+        raise AccountNotClosed(account_status=row.status.value)
+    return await account_repo.erase_notes(connection, account_id, bucket, after=after, rows_max=NOTES_ERASED_MAX)
 
 
 async def _view(connection: Connection, external_user_id: str) -> AccountView:
@@ -76,5 +123,6 @@ async def _view(connection: Connection, external_user_id: str) -> AccountView:
         external_user_id=external_user_id,
         status=shown.status,
         metadata=shown.metadata,
+        limits={int(each): own for each, own in json.loads(shown.limits or "{}").items()},
         wallets=await wallet_repo.list_balances(connection, shown.id, bucket),
     )

@@ -16,8 +16,7 @@ class Catalogue:
 
     async def load(self) -> list[AssetType]:
         """Read the catalogue and return it as it is now, policy included."""
-        async with self._database.connect() as connection:
-            asset_types = await asset_repo.list_all(connection)
+        asset_types = await self._database.read(asset_repo.list_all)
         self._by_id = {each.id: each for each in asset_types}
         self._by_code = {each.code: each for each in asset_types}
         return asset_types

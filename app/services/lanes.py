@@ -5,16 +5,22 @@ told apart here: a lock that a stranger holds, a COMMIT whose answer was lost, a
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
 from app.database import CommitUnconfirmed, Connection, Database, LockHeld
-from app.domain.commands import Command
+from app.domain.commands import BookDue, Command
 from app.domain.errors import Busy, InternalError, LedgerCorrupt, OutcomeUnknown, Unavailable, WalletError
-from app.domain.records import Receipt
+from app.domain.placement import bucket_of_account
+from app.domain.records import AnyReceipt
+from app.domain.settlement import SYSTEM
+from app.repositories import account_repo
 from app.services.account_directory import AccountDirectory
 from app.services.coalescer import Coalescer, StillAtWork
+from app.services.ids import new_id
 from app.services.parking import CommandTicket, Parking
 from app.services.posting import Answer, Posted, post
 
@@ -24,8 +30,11 @@ LANES = 2
 GROUP_MAX = 500
 QUEUE_MAX = 8_000
 DEADLINE_SECONDS = 5.0
-LOCK_WAITERS = 3
-"""How many connections wait, outside the lanes, for locks that somebody else holds."""
+WAITERS = 3
+"""How many connections are, outside the lanes, at what parked owners wait for."""
+
+DUE_UNITS_IN_A_ROW = 10
+"""How many units of work book what is due for one owner before another has its turn."""
 
 SETTLE_SECONDS = 5.0
 """How long a lane tries to learn what became of a batch whose COMMIT was not answered."""
@@ -41,7 +50,7 @@ class Lanes:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._directory = AccountDirectory()
-        self._queue = Coalescer[Command, Receipt](
+        self._queue = Coalescer[Command, AnyReceipt](
             self._run,
             group_max=GROUP_MAX,
             queue_max=QUEUE_MAX,
@@ -49,9 +58,9 @@ class Lanes:
             parts=LANES,
             part_of=_lane_of,
         )
-        self._parking = Parking(database, self._queue.put_back, asyncio.Semaphore(LOCK_WAITERS))
+        self._parking = Parking(self._queue.put_back, asyncio.Semaphore(WAITERS))
 
-    async def execute(self, command: Command) -> Receipt:
+    async def execute(self, command: Command) -> AnyReceipt:
         """Run one command and return its receipt, after the commit.
 
         Raises:
@@ -120,8 +129,6 @@ class Lanes:
             await self._isolate(tickets)
             return
         self._answer(tickets, posted)
-        for user, account_id in posted.held.items():
-            self._parking.park(account_id, [each for each in tickets if each.item.external_user_id == user])
 
     async def _settle(self, tickets: list[CommandTicket]) -> None:
         """Learn, under the owners' locks, what became of a batch whose COMMIT was not answered; do what was not done.
@@ -189,17 +196,53 @@ class Lanes:
         async def work(connection: Connection) -> Posted:
             return await post(connection, commands, self._directory, skip_locked=skip_locked, look_up_ids=look_up_ids)
 
-        while True:
-            posted = await self._database.run(work)
-            self._directory.remember(posted.opened)
-            if not posted.incomplete:
-                return posted
+        posted = await self._database.run(work)
+        self._directory.remember(posted.opened)
+        return posted
 
-    @staticmethod
-    def _answer(tickets: list[CommandTicket], posted: Posted) -> None:
+    def _answer(self, tickets: list[CommandTicket], posted: Posted) -> None:
+        """Answer what was decided; park those whose owner is not to be had, or has more due than was booked."""
+        waiting: defaultdict[str, list[CommandTicket]] = defaultdict(list)
         for ticket, answer in zip(tickets, posted.answers, strict=True):
-            if answer is not None:
+            if answer is None:
+                waiting[ticket.item.external_user_id].append(ticket)
+            else:
                 ticket.answer(answer)
+        for user, parked in waiting.items():
+            if (account_id := posted.held.get(user)) is not None:
+                self._parking.park(parked, partial(self._lock_was_free, account_id))
+            else:
+                self._parking.park(parked, partial(self._due_was_booked, user, parked[0].item.bucket))
+
+    async def _lock_was_free(self, account_id: int) -> bool:
+        """Wait for an account's lock a while, in line with everybody else, and let it go."""
+        try:
+            await self._database.run(lambda connection: _lock(connection, account_id))
+        except LockHeld:
+            return False
+        except CommitUnconfirmed:
+            return True
+        return True
+
+    async def _due_was_booked(self, user: str, bucket: int) -> bool:
+        """Book some of what is due for one owner; tell whether that was all."""
+        command = BookDue(transaction_id=new_id(bucket), external_user_id=user, bucket=bucket, actor=SYSTEM)
+
+        async def work(connection: Connection) -> Posted:
+            return await post(connection, [command], self._directory)
+
+        try:
+            for _ in range(DUE_UNITS_IN_A_ROW):
+                posted = await self._database.run(work)
+                if not posted.unsettled:
+                    return True
+        except (LockHeld, CommitUnconfirmed):
+            return False
+        return False
+
+
+async def _lock(connection: Connection, account_id: int) -> None:
+    await account_repo.lock(connection, [(account_id, bucket_of_account(account_id))])
 
 
 def _lane_of(command: Command) -> int:

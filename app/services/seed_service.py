@@ -49,10 +49,10 @@ async def seed(database: Database) -> Seeded:
         return await asset_repo.insert_missing(connection, ASSET_TYPES)
 
     asset_types = await database.run(add_asset_types)
-    accounts = AccountService(database)
-    opened = [await accounts.open(user, None) for user in sorted({user for user, *_ in CREDITS})]
     wallets = WalletService(database)
+    accounts = AccountService(database, wallets)
     try:
+        opened = [await accounts.open(user, None) for user in sorted({user for user, *_ in CREDITS})]
         answers = await wallets.execute_all([_credit(*each) for each in CREDITS])
     finally:
         await wallets.close()

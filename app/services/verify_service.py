@@ -6,23 +6,35 @@ from typing import Generic, TypeVar
 
 from app.database import Connection, Database
 from app.domain.audit import AuditFailure, OwnerAudit
-from app.domain.records import EntryRecord, LotRow, WalletRow
+from app.domain.commands import ChangeAccount
+from app.domain.placement import bucket_of
+from app.domain.records import AccountRow, AccountStatus, EntryRecord, HoldRow, LotRow, WalletRow
 from app.repositories import audit_repo
 from app.repositories.audit_repo import StoredTransaction
+from app.services.ids import new_id
+from app.services.notes import new_note
+from app.services.wallet_service import WalletService
 
 Row = TypeVar("Row")
 
 PROGRESS_EVERY = 100
 
+VERIFIER = "verifier"
+"""Who acts when books were found wrong."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What was looked at; `problem` names the first row that is wrong, None when all is right."""
+    """What was looked at; `problem` names the first row that is wrong, None when all is right.
+
+    `external_user_id` is the user whose history or books are wrong, where it is one user's.
+    """
 
     accounts: int
     transactions: int
     entries: int
     problem: str | None
+    external_user_id: str | None = None
 
 
 class _Stream(Generic[Row]):
@@ -70,9 +82,12 @@ class _Verification:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.accounts = self.transactions = self.entries = 0
+        self.current: AccountRow | None = None
+        """Whose turn it is."""
         self._transactions: _Stream[StoredTransaction] = _Stream("transaction", _keyed(connection))
         self._entries: _Stream[EntryRecord] = _Stream("entry", audit_repo.entries(connection))
         self._lots: _Stream[LotRow] = _Stream("lot", audit_repo.lots(connection))
+        self._holds: _Stream[HoldRow] = _Stream("hold", audit_repo.holds(connection))
         self._wallets: _Stream[WalletRow] = _Stream("wallet", audit_repo.wallets(connection))
 
     async def run(self, on_progress: Callable[[int, int], None]) -> None:
@@ -80,15 +95,17 @@ class _Verification:
             raise AuditFailure(impossible)
         total = await audit_repo.count_accounts(self._connection)
         async for account in audit_repo.accounts(self._connection):
+            self.current = account
             audit = OwnerAudit(account)
             lots: list[LotRow] = []
             for stored in await self._transactions.take((account.id,)):
                 lots += await self._add(audit, stored)
-            audit.finish(await self._wallets.take((account.id,)), lots)
+            audit.finish(await self._wallets.take((account.id,)), lots, await self._holds.take((account.id,)))
             self.accounts += 1
             if self.accounts % PROGRESS_EVERY == 0 or self.accounts == total:
                 on_progress(self.accounts, total)
-        for stream in (self._transactions, self._entries, self._lots, self._wallets):
+        self.current = None
+        for stream in (self._transactions, self._entries, self._lots, self._holds, self._wallets):
             await stream.expect_end()
 
     async def _add(self, audit: OwnerAudit, stored: StoredTransaction) -> list[LotRow]:
@@ -120,7 +137,36 @@ async def verify(
             transactions=verification.transactions,
             entries=verification.entries,
             problem=problem,
+            external_user_id=None
+            if problem is None or verification.current is None
+            else verification.current.external_user_id,
         )
+
+
+async def quarantine(database: Database, verdict: Verdict) -> None:
+    """Let nothing more be booked for the user whose books were found wrong.
+
+    Raises:
+        WalletError: it could not be done.
+    """
+    user = verdict.external_user_id
+    if user is None:
+        raise ValueError("no user's books were found wrong")
+    bucket = bucket_of(user)
+    wallets = WalletService(database)
+    try:
+        await wallets.execute(
+            ChangeAccount(
+                transaction_id=new_id(bucket),
+                external_user_id=user,
+                bucket=bucket,
+                actor=VERIFIER,
+                note=new_note(reason=verdict.problem),
+                status=AccountStatus.QUARANTINED,
+            )
+        )
+    finally:
+        await wallets.close()
 
 
 async def _keyed(connection: Connection) -> AsyncIterator[tuple[tuple[int, ...], StoredTransaction]]:

@@ -6,6 +6,8 @@ Starting a service costs more than asking it, so most tests share one and bring 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
 from itertools import count
 from typing import Any
 
@@ -20,10 +22,15 @@ import tests.conftest as root
 from app.api.dependencies import Services
 from app.config import Settings
 from app.database import Database
+from app.domain.commands import ChangeAccount
+from app.domain.placement import bucket_of
+from app.domain.records import AccountStatus
+from app.services.ids import new_id
 from app.services.verify_service import verify
 from tests.api.shapes import check_answer
 
 USERS = "/api/v1/wallets/users"
+CLOCK = "/api/v1/sandbox/clock"
 
 sharing = pytest.mark.asyncio(loop_scope="module")
 """For modules whose tests share `service`."""
@@ -44,6 +51,21 @@ def services_of(client: httpx2.AsyncClient) -> Services:
     """Return the services below a client's application."""
     services: Services = client._transport.app.application.state.services  # type: ignore[attr-defined]
     return services
+
+
+async def insist(client: httpx2.AsyncClient, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
+    """Send a request until it is not answered with "busy", which says that it was not begun."""
+    while True:
+        answer = await client.request(method, path, json=body)
+        if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or answer.json()["code"] != "busy":
+            return answer
+
+
+async def advance(client: httpx2.AsyncClient, seconds: int) -> datetime:
+    """Advance the clock of a sandbox, and return what it shows then."""
+    answer = await insist(client, "POST", CLOCK, {"advance_seconds": seconds})
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    return datetime.fromisoformat(answer.json()["now"])
 
 
 def post_scope(path: str, *, caller: str = "127.0.0.1") -> Scope:
@@ -101,7 +123,29 @@ class Service:
         return number
 
     async def set_status(self, user: str, status: str) -> None:
-        await self.sql("UPDATE accounts SET status = :status WHERE external_user_id = :user", status=status, user=user)
+        """Change the state of an account, by the way it goes: one that is to be closed is emptied before."""
+        if status == AccountStatus.CLOSED:
+            await self.empty(user)
+        bucket = bucket_of(user)
+        await services_of(self.client).wallets.execute(
+            ChangeAccount(
+                transaction_id=new_id(bucket),
+                external_user_id=user,
+                bucket=bucket,
+                actor="a test",
+                status=AccountStatus(status),
+            )
+        )
+
+    async def empty(self, user: str) -> None:
+        """Take all that a user has, of every asset type."""
+        for wallet in (await self.client.get(f"{USERS}/{user}")).json()["wallets"]:
+            if wallet["balance"].strip("0.") == "":
+                continue
+            body = {"amount": f"-{wallet['balance']}", "asset_type_id": wallet["asset_type_id"]}
+            body |= {"reason": "emptied for a test", "operator": "a test"}
+            answer = await self.client.post(f"{USERS}/{user}/adjustments", json=body)
+            assert answer.status_code == 200, answer.text
 
     async def balance(self, user: str, asset_type_id: int = 1) -> str:
         answer = await self.client.get(f"{USERS}/{user}/balance", params={"asset_type_id": asset_type_id})
@@ -121,6 +165,13 @@ class Service:
 async def client(seeded_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """The service over HTTP, for one test."""
     async with checked(Settings(database_url=SecretStr(seeded_url))) as client:
+        yield client
+
+
+@pytest.fixture
+async def sandbox_client(sandbox_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """The service over HTTP on a sandbox, for one test."""
+    async with checked(Settings(database_url=SecretStr(sandbox_url))) as client:
         yield client
 
 

@@ -103,7 +103,8 @@ async def test_a_wrong_one_among_good_ones_stops_none_of_them(service: Service) 
         pytest.param(
             {"type": None, "external_user_id": "user_bob", "amount": 1, "asset_type_id": 1}, "/type", id="no-type"
         ),
-        pytest.param(operation("user_bob", "refund"), "/type", id="type-of-another-call"),
+        pytest.param(operation("user_bob", "account_change"), "/type", id="type-of-another-call"),
+        pytest.param(operation("user_bob", "expiry"), "/type", id="type-of-no-call"),
         pytest.param(operation("user_bob", "top-up"), "/type", id="type-with-a-dash"),
         pytest.param(operation("user_bob", "Spend"), "/type", id="type-in-capitals"),
         pytest.param(operation("user_bob", ["spend"]), "/type", id="type-in-a-list"),

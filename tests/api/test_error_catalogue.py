@@ -42,7 +42,7 @@ def test_every_amount_of_a_refusal_is_documented() -> None:
         for fact in cls.amount_facts
         if f"`{fact}`" not in documented()[code].text
     }
-    assert undocumented == {("insufficient_funds", "held")}  # it stands in the example
+    assert undocumented == set()
 
 
 def test_the_example_is_what_is_sent() -> None:

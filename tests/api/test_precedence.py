@@ -191,7 +191,7 @@ async def _(draft: Draft) -> None:
     await draft.service.set_status(draft.user, "quarantined")
 
 
-@wrong(10, "account_closed", "status")
+@wrong(10, "account_closed", "status", "full wallet")
 async def _(draft: Draft) -> None:
     await draft.service.set_status(draft.user, "closed")
 
@@ -201,30 +201,48 @@ async def _(draft: Draft) -> None:
     await draft.service.set_status(draft.user, "frozen")
 
 
-@wrong(11, "asset_type_inactive", "policy", calls=CREDIT)
+@wrong(11, "amount_below_minimum", "policy: bounds")
+async def _(draft: Draft) -> None:
+    await draft.service.sql("UPDATE asset_types SET amount_min = 601 WHERE id = :id", id=draft.asset)
+
+
+@wrong(11, "amount_above_maximum", "policy: bounds")
+async def _(draft: Draft) -> None:
+    await draft.service.sql("UPDATE asset_types SET amount_max = 599 WHERE id = :id", id=draft.asset)
+
+
+@wrong(12, "asset_type_inactive", "policy: status", calls=CREDIT)
 async def _(draft: Draft) -> None:
     await draft.service.sql("UPDATE asset_types SET status = 'inactive' WHERE id = :id", id=draft.asset)
 
 
-@wrong(12, "balance_limit_exceeded", "wallet", calls=CREDIT)
+@wrong(14, "balance_limit_exceeded", "wallet", "full wallet", calls=CREDIT)
 async def _(draft: Draft) -> None:
     balance = int((await draft.service.balance(draft.user, draft.asset)).replace(".", ""))
     await draft.write("top-up", format_amount(UNITS_MAX - balance, 2))
 
 
-@wrong(13, "insufficient_funds", "wallet", calls=SPEND)
+@wrong(14, "daily_limit_exceeded", "policy: day")
+async def _(draft: Draft) -> None:
+    statement = "UPDATE asset_types SET daily_spend_max = 599, daily_credit_max = 599 WHERE id = :id"
+    await draft.service.sql(statement, id=draft.asset)
+
+
+@wrong(15, "insufficient_funds", "wallet", calls=SPEND)
 async def _(draft: Draft) -> None:
     await draft.write("spend", await draft.service.balance(draft.user, draft.asset))
 
 
 def _first_made(each: Wrong) -> int:
     """Order the making: what books (a key, a full or empty wallet) before what forbids it."""
-    return {7: 0, 12: 1, 13: 1}.get(each.step, 2)
+    return 0 if "key" in each.touches else 1 if "wallet" in each.touches else 2
 
 
 async def _assert_answered(wrongs: tuple[Wrong, ...], service: Service, call: str) -> None:
     """Check that a request that is wrong in these ways is answered with the first of them, and books nothing."""
-    request = await draft(service, call, own_asset=any("policy" in each.touches for each in wrongs))
+    request = await draft(
+        service, call, own_asset=any(touched.startswith("policy") for each in wrongs for touched in each.touches)
+    )
     for each in sorted(wrongs, key=_first_made):
         await each.make(request)
     booked = await service.sql("SELECT count(*) FROM ledger_entries")

@@ -58,6 +58,7 @@ WRONG = [
     pytest.param("AUTH", "false", id="auth-as-a-boolean"),
     pytest.param("MIGRATE_ON_START", "perhaps", id="migrate"),
     pytest.param("SEED_ON_START", "2", id="seed"),
+    pytest.param("SANDBOX", "beach", id="sandbox"),
     pytest.param("LOG_FORMAT", "xml", id="log-format"),
     pytest.param("LOG_LEVEL", "loud", id="log-level"),
 ]
@@ -193,6 +194,24 @@ async def test_bare_uvicorn_ends_at_once_too(server_url: str) -> None:
     wrong, refused = await asyncio.gather(run(*command, AUTH="maybe"), run(*command, DATABASE_URL=url))
     assert_refused(wrong, "AUTH")
     assert_refused(refused, "DATABASE_URL", codes=(2, 3))  # 3 is uvicorn's own
+
+
+@pytest.mark.parametrize("settings", [{}, {"WORKERS": "2"}, {"MIGRATE_ON_START": "false"}], ids=str)
+async def test_what_is_no_sandbox_is_refused_as_one_at_once(empty_url: str, settings: dict[str, str]) -> None:
+    ended = await run(*SERVE, DATABASE_URL=empty_url, SANDBOX="true", PORT=str(free_port()), **settings)
+    assert_refused(ended, "SANDBOX")
+
+
+async def test_no_other_way_of_starting_makes_a_sandbox_of_it_either(empty_url: str) -> None:
+    uvicorn = ("-m", "uvicorn", "app.main:app", "--port", str(free_port()))
+    ways = (uvicorn, ("-m", "app.cli", "migrate"))
+    for ended in await asyncio.gather(
+        *(run(*way, DATABASE_URL=empty_url, SANDBOX="true") for way in ways),
+        run(*uvicorn, DATABASE_URL=empty_url, SANDBOX="true", MIGRATE_ON_START="false"),
+    ):
+        assert_refused(ended, "SANDBOX", codes=(2, 3))  # 3 is uvicorn's own
+    seeded = await run("-m", "scripts.seed", DATABASE_URL=empty_url, SANDBOX="true")
+    assert (seeded.code, seeded.err.partition("SANDBOX: ")[0], seeded.err.count("\n")) == (2, "seed: ", 1)
 
 
 @pytest.fixture

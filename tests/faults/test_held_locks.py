@@ -135,17 +135,16 @@ async def test_what_a_batch_fails_with_does_not_reach_those_who_wait_for_a_lock(
 async def test_a_waiter_that_fails_refuses_who_waits_and_nobody_after(
     database: Database, wallets: WalletService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parking = wallets._lanes._parking
 
     async def broken(_: int) -> NoReturn:
         raise RuntimeError("a waiter's connection was cancelled")
 
     with monkeypatch.context() as patched:
-        patched.setattr(parking, "_lock_was_free", broken)
+        patched.setattr(wallets._lanes, "_lock_was_free", broken)
         async with locked(database, "user_alice"):
             with pytest.raises(Busy):
                 await wallets.execute(spend("user_alice", 1))
-    assert not parking.occupied
+    assert not wallets._lanes._parking.occupied
     assert (await wallets.execute(spend("user_alice", 2))).balance_after == 105_000 - 2
 
 

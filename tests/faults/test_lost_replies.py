@@ -2,17 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
 
 from app.database import Database
+from app.domain.commands import Command
 from app.domain.errors import DatabaseUnavailable, OutcomeUnknown
-from app.domain.records import Receipt
+from app.domain.records import AnyReceipt, GroupReceipt, Receipt
 from app.services import lanes
 from app.services.wallet_service import WalletService
-from tests.commands import spend, top_up
+from tests.commands import (
+    adjustment,
+    bonus,
+    capture,
+    change_account,
+    extend,
+    group,
+    hold,
+    refund,
+    release,
+    reversal,
+    spend,
+    top_up,
+)
 from tests.faults.cutting_proxy import CuttingProxy, Fault, proxied
 
 
@@ -73,6 +88,54 @@ async def test_a_batch_whose_commit_is_cut_is_settled_as_a_whole(faulty: Faulty,
     assert sum(isinstance(each, Receipt) for each in answers) == 40
     for command in commands:
         assert await applied(database, command.transaction_id) == 1
+
+
+async def test_every_kind_of_operation_whose_commit_is_cut_answers_what_it_would_have_answered(
+    faulty: Faulty, database: Database
+) -> None:
+    """Each is settled from what is stored of it: the answer is the one that a run without a fault gives."""
+    user = "user_bob"
+    plain = WalletService(database)
+    placed = await plain.execute(hold(user, 50))
+    spent = await plain.execute(spend(user, 40))
+    given = await plain.execute(top_up(user, 30))
+    commands: list[Command] = [
+        hold(user, 10),
+        extend(user, placed.transaction_id, 5),
+        capture(user, placed.transaction_id, 20, final=False),
+        release(user, placed.transaction_id),
+        refund(user, spent.transaction_id, 15),
+        reversal(user, given.transaction_id),
+        adjustment(user, -7),
+        adjustment(user, 8),
+        group(user, spend(user, 3), hold(user, 4), bonus(user, 5, asset=2)),
+        change_account(user, limits={1: {"balance_max": 10**9}}),
+    ]
+    for command in commands:
+        expected = await plain.execute(replace(command, dry_run=True))
+        faulty.proxy.arm(Fault.CUT_REPLY)
+        answer = await faulty.wallets.execute(command)
+        assert _comparable(answer) == _comparable(expected)
+        assert await applied(database, command.transaction_id) == 1
+    assert faulty.proxy.done == len(commands)
+    await plain.close()
+
+
+def _comparable(answer: AnyReceipt) -> AnyReceipt:
+    """Return an answer without the times that a dry run a moment earlier can't have."""
+    then = datetime(2030, 1, 1, tzinfo=UTC)
+    match answer:
+        case Receipt():
+            facts = {name: fact for name, fact in answer.facts.items() if name not in {"deadline", "held_at"}}
+            return replace(answer, created_at=then, facts=facts)
+        case GroupReceipt():
+            members = [
+                replace(each, created_at=then, facts={}, balance=answer.members[-1].balance, lots=())
+                for each in answer.members
+            ]
+            return replace(answer, created_at=then, members=tuple(members))
+        case _:
+            return replace(answer, created_at=then)
 
 
 async def test_a_cut_while_the_statements_run_is_an_error_and_changes_nothing(

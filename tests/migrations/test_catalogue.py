@@ -71,8 +71,9 @@ MISNAMED = """
 """
 HOT_COLUMN_INDEXED = """
     SELECT i.indexrelid::regclass::text AS name
-      FROM (VALUES ('wallets', '^(posted|held|next_due_at|day.*)$'), ('lots', '^(remaining|held|debt)$'),
-                   ('accounts', '^last_.*$'), ('holds', '^captured$')) AS hot (table_name, columns)
+      FROM (VALUES ('wallets', '^(posted|held|next_due_at|day.*)$'), ('accounts', '^last_.*$'),
+                   ('lots', '^(remaining|held|debt|expired|reversed)$'), ('holds', '^(captured|lot_.*)$')
+           ) AS hot (table_name, columns)
       JOIN pg_attribute AS a ON a.attrelid = hot.table_name::regclass AND a.attname ~ hot.columns
       JOIN pg_index AS i ON i.indrelid = a.attrelid
      WHERE a.attnum = ANY (i.indkey)
@@ -85,7 +86,7 @@ HOT_TABLE_PACKED_FULL = """
     SELECT c.relname AS name
       FROM pg_class AS c
       LEFT JOIN LATERAL pg_options_to_table(c.reloptions) AS o ON o.option_name = 'fillfactor'
-     WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('accounts', 'wallets', 'lots')
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('accounts', 'wallets', 'lots', 'holds')
        AND coalesce(o.option_value::integer, 100) > 80
 """
 GUARD_SWITCHED_OFF = """
@@ -176,7 +177,12 @@ PLANTED = [
     pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON lots (id) INCLUDE (held)", "ix_hot", id="included"),
     pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON lots (id) WHERE remaining > 0", "ix_hot", id="predicate"),
     pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON accounts ((last_seq % 2))", "ix_hot", id="expression"),
+    pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON lots (id) WHERE NOT reversed", "ix_hot", id="reversed"),
+    pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON lots (expired)", "ix_hot", id="indexed expired"),
+    pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON holds (captured)", "ix_hot", id="indexed captured"),
+    pytest.param(HOT_COLUMN_INDEXED, "CREATE INDEX ix_hot ON holds USING gin (lot_ids)", "ix_hot", id="indexed parts"),
     pytest.param(HOT_TABLE_PACKED_FULL, "ALTER TABLE wallets RESET (fillfactor)", "wallets", id="packed full"),
+    pytest.param(HOT_TABLE_PACKED_FULL, "ALTER TABLE holds RESET (fillfactor)", "holds", id="holds packed full"),
     pytest.param(
         GUARD_SWITCHED_OFF,
         "ALTER TABLE transactions DISABLE TRIGGER transactions_append_only",

@@ -60,6 +60,8 @@ ROWS: dict[str, Row] = {
         "remaining": 90,
         "held": 10,
         "debt": 10,
+        "expired": 5,
+        "reversed": True,
         "open": True,
     },
     "holds": {
@@ -72,6 +74,7 @@ ROWS: dict[str, Row] = {
         "deadline": NOW,
         "lot_ids": [UUID(int=2)],
         "lot_amounts": [10],
+        "lot_held_at": [NOW],
     },
     "transaction_notes": {
         "owner_id": OWNER,

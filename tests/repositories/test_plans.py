@@ -15,8 +15,10 @@ import pytest_asyncio
 
 from app.config import Pooler
 from app.database import BEGIN, Connection, Database, driver_connection
+from app.domain.commands import GROUP_MAX
 from app.repositories.statements import _SQL, statement
-from app.services.posting import DUE_LOTS_MAX, FREE_LOTS_FIRST
+from app.services.account_service import NOTES_ERASED_MAX
+from app.services.loading import DUE_ROWS_MAX, FREE_LOTS_FIRST, FUTURE_ROWS_MAX
 from tests.conftest import DIRECT_URL, SEEDED_TEMPLATE, cloned_database
 from tests.pooler.pgbouncer import PgBouncer
 from tests.repositories.filled_ledger import fill
@@ -43,8 +45,13 @@ class Hot:
     takes_arrays: bool = True
 
 
+HELD_LOTS = ("lot_ids", "lot_amounts", "lot_held_at")
+"""What a hold reserves, as the text of arrays."""
+
 HOT = {
+    "erase_notes": Hot(("id", "bucket", 0, NOTES_ERASED_MAX), takes_arrays=False),
     "find_accounts": Hot(("external_user_id", "bucket")),
+    "find_transactions": Hot(("transaction_id", "bucket")),
     "insert_accounts": Hot(("id", "bucket", "external_user_id", "next_seq", "hash", "moment", "moment", "moment")),
     "insert_lots": Hot(
         (
@@ -52,37 +59,52 @@ HOT = {
             *("amount", "amount", "held"),
         )
     ),
-    "insert_notes": Hot(("id", "bucket", "next_seq", "hash", "hash", "words", "words", "words")),
-    "insert_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment")),
+    "insert_notes": Hot(("id", "bucket", "next_seq", "hash", "hash", "words", "words", "words", "words")),
+    "insert_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment", "day", "amount", "amount")),
     "list_balances": Hot(("id", "bucket"), takes_arrays=False),
     "load_account": Hot(("external_user_id", "bucket"), takes_arrays=False),
-    "load_free_lots": Hot(("id", "bucket", "asset_type_id", "moment", DUE_LOTS_MAX)),
+    "load_due": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX)),
+    "load_free_lots": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX)),
+    "load_future": Hot(("id", "bucket", "asset_type_id", "moment", FUTURE_ROWS_MAX)),
+    "load_members": Hot(("id", "bucket", "transaction_id", "asset_type_id", GROUP_MAX)),
+    "load_named": Hot(("hold_id", "bucket", "transaction_id", "bucket")),
     "load_owners": Hot(
         (
-            *("id", "bucket", "moment"),
+            *("id", "bucket"),
             *("id", "bucket", "idempotency_key"),
-            *("asset_type_id", DUE_LOTS_MAX),
-            *("transaction_id", "bucket"),
+            *("asset_type_id", "transaction_id", "bucket"),
             *("id", "bucket", "moment", "asset_type_id", FREE_LOTS_FIRST),
         )
     ),
     "lock_accounts": Hot(("id", "bucket")),
     "lock_free_accounts": Hot(("id", "bucket")),
     "open_account": Hot(("id", "bucket", "external_user_id", "words"), takes_arrays=False),
+    "read_account": Hot(("external_user_id", "bucket"), takes_arrays=False),
     "read_balances": Hot(("external_user_id", "bucket", "asset_type_id")),
     "set_account_metadata": Hot(("external_user_id", "bucket", "words"), takes_arrays=False),
     "take_account_numbers": Hot((MANY,)),
+    "update_account_states": Hot(("id", "bucket", "external_user_id", "words", "words")),
     "update_accounts": Hot(("id", "bucket", "next_seq", "hash", "moment", "moment")),
+    "update_lot_marks": Hot(("lot_id", "bucket", "held", "held", "reversed")),
     "update_lots": Hot(("lot_id", "bucket", "amount", "held")),
-    "update_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment")),
+    "update_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment", "day", "amount", "amount")),
+    "write_holds": Hot(
+        (
+            *("hold_id", "bucket", "id", "asset_type_id", "next_seq"),
+            *("amount", "held", "moment", "status", *HELD_LOTS),
+        )
+    ),
 }
 
 NOT_HOT = {
+    # the due job, which reads what is due of everybody
+    "find_due",
     # verification, which is there to read everything
     *("count_accounts", "find_impossible"),
-    *("stream_accounts", "stream_entries", "stream_lots", "stream_transactions", "stream_wallets"),
-    # the seed, once, and a table that does not grow
-    "insert_missing_asset_types",
+    *("stream_accounts", "stream_entries", "stream_holds", "stream_lots", "stream_transactions", "stream_wallets"),
+    # tables that do not grow
+    *("insert_missing_asset_types", "list_asset_types", "lock_asset_types", "insert_asset_type", "update_asset_type"),
+    *("has_sandbox_clock", "advance_sandbox_clock"),
 }
 
 READS_OUTSIDE_UNITS = ("read_balances",)
@@ -111,7 +133,7 @@ EXPLAIN_NESTED = """
 READ_FOR_AN_OWNER = {
     "wallets": 2,  # the owner's
     "transactions": 2,  # one by its key, one by its id
-    "ledger_entries": 4,  # the lines of both
+    "ledger_entries": 8,  # the lines of both, and those before them back to the last one with a balance
     "lots": 12,  # what expires next, is due, is burned first or was made, with the many lots of a few
 }
 

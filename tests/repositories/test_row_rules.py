@@ -6,12 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.records import AccountStatus, AssetStatus, LotKind, Outcome, TransactionType
+from app.domain.records import AccountStatus, AssetStatus, HoldStatus, LotKind, Outcome, TransactionType
 from tests.repositories.rows import CHECK, COUNTER_LINE, NOW, OTHER, Connection, Row, insert, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REFUND: Row = {"type": "refund", "parent_id": UUID(int=9), "parent_amount": 100, "refund_no": 1, "refunded_after": 60}
+RESERVES_NOTHING: Row = {"lot_ids": [], "lot_amounts": [], "lot_held_at": []}
 
 BROKEN: list[tuple[str, Row]] = [
     # -- reference -----------------------------------------------------------------------------------------------------
@@ -92,21 +93,30 @@ BROKEN: list[tuple[str, Row]] = [
     ("ck_lots_kind_known", {"kind": "gift"}),
     ("ck_lots_priority_range", {"priority": -1}),
     ("ck_lots_priority_range", {"priority": 101}),
-    ("ck_lots_remaining_within_granted", {"remaining": 101}),
+    ("ck_lots_remaining_within_granted", {"remaining": 101, "debt": 0}),
     ("ck_lots_remaining_within_granted", {"remaining": -1, "open": False}),
     ("ck_lots_held_within_remaining", {"held": 91}),
-    ("ck_lots_held_within_remaining", {"held": -1}),
+    ("ck_lots_held_within_remaining", {"held": -1, "debt": 0}),
     ("ck_lots_held_within_remaining", {"remaining": -1, "held": 0}),
-    ("ck_lots_spent_covers_debt", {"debt": -1}),
-    ("ck_lots_spent_covers_debt", {"debt": 101}),
+    ("ck_lots_gone_or_held_covers_debt", {"debt": -1}),
+    ("ck_lots_gone_or_held_covers_debt", {"debt": 21}),
+    ("ck_lots_gone_or_held_covers_debt", {"debt": 11, "held": 0}),
+    ("ck_lots_debt_after_reversal", {"reversed": False}),
+    ("ck_lots_expired_within_gone", {"expired": -1}),
+    ("ck_lots_expired_within_gone", {"expired": 11}),
     ("ck_lots_open_while_remaining", {"open": False}),
     ("ck_lots_open_while_remaining", {"remaining": 0, "held": 0}),
     ("ck_holds_bucket_of_owner", {"bucket": 8}),
     ("ck_holds_amount_positive", {"amount": 0}),
     ("ck_holds_captured_floor", {"captured": -1}),
-    ("ck_holds_status_known", {"status": "kept"}),
+    ("ck_holds_status_known", {"status": "kept", **RESERVES_NOTHING}),
     ("ck_holds_lots_paired", {"lot_amounts": [5, 5]}),
     ("ck_holds_lots_paired", {"lot_ids": []}),
+    ("ck_holds_lots_paired", {"lot_held_at": []}),
+    ("ck_holds_lots_paired", {"lot_held_at": [NOW, NOW]}),
+    ("ck_holds_closed_reserves_nothing", {"status": "captured"}),
+    ("ck_holds_closed_reserves_nothing", {"status": "released"}),
+    ("ck_holds_closed_reserves_nothing", {"status": "expired"}),
     # -- notes ---------------------------------------------------------------------------------------------------------
     ("ck_transaction_notes_bucket_of_owner", {"bucket": 8}),
     ("ck_transaction_notes_digest_length", {"digest": bytes(31)}),
@@ -114,13 +124,14 @@ BROKEN: list[tuple[str, Row]] = [
     ("ck_transaction_notes_erased_whole", {"salt": None}),
     ("ck_transaction_notes_erased_whole", {"salt": None, "reference": None, "metadata": "{}"}),
     ("ck_transaction_notes_erased_whole", {"salt": None, "reference": None, "operator": "Olga"}),
+    ("ck_transaction_notes_erased_whole", {"salt": None, "reference": None, "reason": "A mistake"}),
 ]
 
 MASKED = {
-    "ck_wallets_posted_floor": "ck_wallets_held_within_posted",
-    "ck_lots_remaining_within_granted": "ck_lots_held_within_remaining",
+    "ck_wallets_posted_floor": ("ck_wallets_held_within_posted",),
+    "ck_lots_remaining_within_granted": ("ck_lots_held_within_remaining", "ck_lots_expired_within_gone"),
 }
-"""Rules that another one implies in part: without that one, they still hold by themselves."""
+"""Rules that others imply in part: without those, they still hold by themselves."""
 
 
 def _table_of(constraint: str) -> str:
@@ -154,7 +165,7 @@ async def test_a_row_that_breaks_a_rule_is_refused_in_its_name(
     connection: Connection, constraint: str, changes: Row
 ) -> None:
     table = _table_of(constraint)
-    if (masking := MASKED.get(constraint)) is not None:
+    for masking in MASKED.get(constraint, ()):
         await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {masking}")
     with refused(CHECK, constraint):
         await insert(connection, table, changes)
@@ -175,12 +186,18 @@ BOUNDARIES: list[tuple[str, Row]] = [
     ("accounts", {"id": 2047, "bucket": 1023}),
     ("accounts", {"id": 999, "bucket": 0, "external_user_id": None, "system_name": "Last"}),
     ("transactions", {**REFUND, "refunded_after": 100}),
+    ("transactions", {**REFUND, "refund_no": 2**31 - 1}),
     ("wallets", {"posted": 0, "held": 0}),
     ("wallets", {"posted": 2**63 - 1, "held": 2**63 - 1}),
     ("lots", {"remaining": 0, "held": 0, "debt": 100, "open": False}),
-    ("lots", {"remaining": 100, "held": 100, "debt": 0}),
+    ("lots", {"remaining": 100, "held": 100, "debt": 100, "expired": 0}),
+    ("lots", {"debt": 20}),
+    ("lots", {"debt": 0, "reversed": False}),
+    ("lots", {"expired": 0}),
+    ("lots", {"expired": 10}),
     ("lots", {"priority": 0}),
     ("lots", {"priority": 100}),
+    ("holds", {"captured": 10, **RESERVES_NOTHING}),
     ("transaction_notes", {"salt": None, "reference": None}),
 ]
 
@@ -196,6 +213,7 @@ WORDS = [
     *(("accounts", {"status": each}) for each in AccountStatus),
     *(("asset_types", {"status": each}) for each in AssetStatus),
     *(("lots", {"kind": each}) for each in LotKind),
+    *(("holds", {"status": each, **RESERVES_NOTHING}) for each in HoldStatus),
 ]
 
 

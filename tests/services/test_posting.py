@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.database import Database
 from app.domain.errors import InsufficientFunds, LedgerCorrupt, UnknownUser
 from app.domain.records import Receipt
-from app.services import posting
+from app.services import loading
 from app.services.wallet_service import WalletService
 from tests.commands import bonus, spend, top_up
 
@@ -88,7 +88,7 @@ async def test_lots_burn_by_priority_then_expiry_then_kind_then_age(wallets: Wal
 async def test_thousands_of_due_lots_are_booked_in_bounded_units_before_the_command(
     database: Database, wallets: WalletService, set_clock: Callable[[str], Awaitable[None]]
 ) -> None:
-    user, lots = "user_due", 2 * posting.DUE_LOTS_MAX + 10
+    user, lots = "user_due", 2 * loading.DUE_ROWS_MAX + 10
     await set_clock("2030-01-01T00:00:00Z")
     await wallets.execute(top_up(user, 5, open_account=True))
     for _ in range(3):

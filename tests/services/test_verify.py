@@ -5,11 +5,11 @@ The changes are made by a superuser with all triggers off. Every test finds the 
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeAlias
-from uuid import UUID, uuid4
+from typing import Any
 
 import asyncpg
 import pytest
@@ -17,18 +17,19 @@ import pytest_asyncio
 
 from app.database import Database
 from app.domain import chain
-from app.domain.chain import note_digest
-from app.domain.commands import Bonus, Spend, TopUp
-from app.domain.errors import InsufficientFunds
+from app.domain.commands import Spend, TopUp
 from app.domain.placement import bucket_of
-from app.domain.records import Note
+from app.domain.records import AccountStatus, EntryRecord, LotRow
 from app.models import metadata
 from app.repositories import audit_repo
 from app.schemas.fields import END_OF_TIME
 from app.services.ids import new_id
 from app.services.verify_service import Verdict, verify
 from app.services.wallet_service import WalletService
+from tests import commands as ask
 from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database, past_pooler
+from tests.services import tampering_credits
+from tests.services.tampered_books import CAROL, Books, Writer, write
 from tests.services.tampering import (
     BUCKET,
     ENTRIES,
@@ -42,12 +43,10 @@ from tests.services.tampering import (
     at,
     named,
 )
+from tests.services.tampering_credits import of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-SALT = bytes(range(16))
 CHECKS = """
     SELECT conrelid::regclass::text AS of, conname AS name, pg_get_constraintdef(oid) AS rule
       FROM pg_constraint
@@ -57,69 +56,22 @@ OVERTAKEN_VERIFICATIONS = 5
 OVERTAKING_SECONDS_MAX = 20
 
 
-@dataclass(frozen=True)
-class Books:
-    """A ledger with one of everything, and a connection that may change it at will.
-
-    Alice has: 1 to 4 the seed's credits; 5 a top-up of 3.00 GOLD with a note, burned first and expiring soon; 6 a spend
-    of 1.00 from it; 7 a refused spend; 8 its expiry; 9 a spend of 55.00 from two lots; 10 a bonus that will expire.
-    """
-
-    database: Database
-    connection: Connection
-    ids: dict[str, int]
-
-
-async def _write(wallets: WalletService, connection: Connection) -> None:
-    common: dict[str, Any] = {"external_user_id": "user_alice", "bucket": BUCKET, "asset_type_id": 1, "actor": "a test"}
-    texts: dict[str, Any] = {"reference": "order 7", "metadata": '{"shop":"north"}', "operator": None}
-    note = Note(**texts, salt=SALT, digest=note_digest(salt=SALT, **texts))
-    soon = TopUp(
-        **common,
-        transaction_id=new_id(BUCKET),
-        lot_id=new_id(BUCKET),
-        amount=300,
-        expires_in_days=1,
-        priority=10,
-        idempotency_key="soon",
-        note=note,
-    )
-    await wallets.execute(soon)
-    await wallets.execute(Spend(**common, transaction_id=new_id(BUCKET), amount=100, idempotency_key="spend"))
-    with pytest.raises(InsufficientFunds):
-        await wallets.execute(Spend(**common, transaction_id=new_id(BUCKET), amount=10**9, idempotency_key="refused"))
-    await connection.execute(
-        "CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
-        "RETURN clock_timestamp() + interval '2 days'"
-    )
-    await wallets.execute(Spend(**common, transaction_id=new_id(BUCKET), amount=5_500))
-    await wallets.execute(
-        Bonus(
-            **common,
-            transaction_id=new_id(BUCKET),
-            lot_id=new_id(BUCKET),
-            amount=50,
-            expires_in_days=30,
-            idempotency_key="later",
-        )
-    )
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def _books(pytestconfig: pytest.Config) -> AsyncIterator[Books]:
     async with cloned_database(pytestconfig.stash[SERVER_URL], SEEDED_TEMPLATE) as url:
         database = Database(url, pool_size=4)
-        wallets = WalletService(database)
         connection = await asyncpg.connect(past_pooler(pytestconfig, url).replace("+asyncpg", ""))
-        await _write(wallets, connection)
-        await wallets.close()
+        writer = Writer(database, connection)
+        await write(writer)
+        await writer.wallets.close()
         await connection.execute("CREATE SCHEMA kept")
         for table in metadata.tables:
             await connection.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
         await connection.execute(f"CREATE TABLE kept.checks AS {CHECKS}")
         await connection.execute("SET session_replication_role = replica")
         rows = await connection.fetch("SELECT external_user_id, id FROM accounts WHERE external_user_id IS NOT NULL")
-        ids = {row["external_user_id"].removeprefix("user_"): row["id"] for row in rows}
+        ids = {row["external_user_id"].removeprefix("user_"): row["id"] for row in rows if "/" not in row[0]}
+        ids["dave"] = next(row["id"] for row in rows if "/" in row["external_user_id"])
         yield Books(database, connection, ids)
         await connection.close()
         await database.close()
@@ -142,10 +94,17 @@ async def _problem(books: Books, change: str) -> str | None:
 
 
 def _pattern(problem: str, books: Books) -> str:
-    return re.escape(problem.format(**books.ids, moved_bob=books.ids["bob"] + 102_400)).replace("…", "[0-9a-f-]{36}")
+    return re.escape(problem.format(**books.ids, moved_bob=books.ids["bob"] + 102_400)).replace("…", "[^:(]*")
 
 
-@pytest.mark.parametrize(("change", "problem"), [*ENTRIES, *HISTORY, *PROJECTIONS, *IMPOSSIBLE, *UNGUARDED])
+CHANGES = [
+    *(*ENTRIES, *HISTORY, *PROJECTIONS, *IMPOSSIBLE, *UNGUARDED),
+    *(*tampering_credits.HOLDS, *tampering_credits.HOLD_ROWS),
+    *(*tampering_credits.PROJECTIONS, *tampering_credits.HEADERS),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), CHANGES)
 async def test_a_changed_ledger_is_found_and_the_first_wrong_row_named(books: Books, change: str, problem: str) -> None:
     found = await _problem(books, change)
     assert found is not None
@@ -166,6 +125,13 @@ async def test_each_text_of_a_note_is_covered(books: Books, assignment: str, pro
     assert re.fullmatch(_pattern(f"{named(5)}: {problem}", books), found)
 
 
+@pytest.mark.parametrize("assignment", tampering_credits.NOTES)
+async def test_the_reason_and_the_operator_are_covered(books: Books, assignment: str) -> None:
+    found = await _problem(books, f"UPDATE transaction_notes SET {assignment} WHERE {of(21)}")
+    assert found is not None
+    assert re.fullmatch(_pattern(f"{tampering_credits.named(21)}: its note is not the one …", books), found)
+
+
 async def test_a_note_that_was_removed_or_added_is_found(books: Books) -> None:
     found = await _problem(books, f"UPDATE transaction_notes SET seq = 6 WHERE {at(5)}")
     assert found is not None
@@ -179,12 +145,17 @@ async def test_an_erased_note_leaves_the_ledger_right(books: Books) -> None:
 
 async def test_the_columns_of_a_header_are_those_that_are_tried() -> None:
     tried = {str(each.id) for each in HEADERS} | {"owner_id", "bucket", "seq", "outcome"}  # these four by HISTORY
-    projected = {"feed_xid", "refund_no", "parent_amount", "refunded_after"}
+    projected = {"feed_xid", "refund_no", "parent_amount", "refunded_after"}  # the last three by Carol's refunds
     assert {column.name for column in metadata.tables["transactions"].columns} == tried | projected
 
 
-async def _rewrite(books: Books, seq: int, *, actor: str, parent_id: UUID | None, group_id: UUID | None) -> bytes:
-    """Change a transaction of Alice's that made no lot, give it the hash that is right then, and return that."""
+async def test_the_columns_of_a_hold_are_those_that_are_tried() -> None:
+    tried = {str(each.id) for each in tampering_credits.HOLDS} | {"id", "owner_id", "bucket"}  # these by HOLD_ROWS
+    assert {column.name for column in metadata.tables["holds"].columns} <= tried
+
+
+async def _rewrite(books: Books, seq: int, *, actor: str) -> None:
+    """Change a transaction of Alice's that made no lot, and give it the hash that is right then."""
     async with books.database.snapshot() as connection:
         stored = {
             each.record.seq: each
@@ -192,46 +163,60 @@ async def _rewrite(books: Books, seq: int, *, actor: str, parent_id: UUID | None
             if each.record.owner_id == books.ids["alice"]
         }
         entries = [entry async for key, entry in audit_repo.entries(connection) if key == (books.ids["alice"], seq)]
-    record = replace(stored[seq].record, actor=actor, parent_id=parent_id, group_id=group_id, entries=tuple(entries))
-    rewritten = chain.next_hash(stored[seq - 1].hash, record)
+    record = replace(stored[seq].record, actor=actor, entries=tuple(entries))
     await books.connection.execute(
-        "UPDATE transactions SET actor = $3, parent_id = $4, group_id = $5, hash = $6 WHERE owner_id = $1 AND seq = $2",
+        "UPDATE transactions SET actor = $3, hash = $4 WHERE owner_id = $1 AND seq = $2",
         books.ids["alice"],
         seq,
         actor,
-        parent_id,
-        group_id,
-        rewritten,
+        chain.next_hash(stored[seq - 1].hash, record),
     )
-    return rewritten
 
 
 async def test_a_transaction_rewritten_with_its_right_hash_is_given_away_by_the_next(books: Books) -> None:
-    await _rewrite(books, 6, actor="somebody else", parent_id=None, group_id=None)
+    await _rewrite(books, 6, actor="somebody else")
     found = (await verify(books.database)).problem
     assert found is not None
     assert re.fullmatch(_pattern(f"{named(7)}: {NOT_ITS_HASH}", books), found)
 
 
-@pytest.mark.parametrize("column", ["parent_id", "group_id"])
-async def test_another_parent_or_group_is_found(books: Books, column: str) -> None:
-    """No command makes these yet, so the last but one is rewritten to have them, and is the last then."""
-    cut = "; ".join(f"DELETE FROM {table} WHERE {at(10)}" for table in ("transactions", "ledger_entries", "lots"))
-    await books.connection.execute(cut.format(**books.ids))
-    last_hash = await _rewrite(books, 9, actor="a test", parent_id=uuid4(), group_id=uuid4())
-    await books.connection.execute(
-        "UPDATE accounts AS a SET last_seq = 9, last_hash = $2, last_at = t.created_at, "
-        "last_effective_at = t.effective_at FROM transactions AS t WHERE a.id = $1 AND t.owner_id = $1 AND t.seq = 9",
-        books.ids["alice"],
-        last_hash,
+async def _make_hashes_right(books: Books) -> None:
+    """Give all of Carol's transactions, as they are now, the hashes that are right then."""
+    carol = books.ids["carol"]
+    entries: defaultdict[tuple[int, int], list[EntryRecord]] = defaultdict(list)
+    lots: defaultdict[tuple[int, int], list[LotRow]] = defaultdict(list)
+    async with books.database.snapshot() as connection:
+        stored = [each async for each in audit_repo.transactions(connection) if each.record.owner_id == carol]
+        async for key, entry in audit_repo.entries(connection):
+            entries[key].append(entry)
+        async for key, lot in audit_repo.lots(connection):
+            lots[key].append(lot)
+    hashes = [chain.GENESIS]
+    for each in stored:
+        key = carol, each.record.seq
+        record = replace(each.record, entries=tuple(entries[key]), lots=tuple(lots[key]))
+        hashes.append(chain.next_hash(hashes[-1], record))
+    await books.connection.executemany(
+        "UPDATE transactions SET hash = $3 WHERE owner_id = $1 AND seq = $2",
+        [(carol, seq, rewritten) for seq, rewritten in enumerate(hashes[1:], start=1)],
     )
-    await books.connection.execute(
-        "UPDATE wallets SET posted = posted - 50 WHERE owner_id = $1 AND asset_type_id = 1", books.ids["alice"]
-    )
+    await books.connection.execute("UPDATE accounts SET last_hash = $2 WHERE id = $1", carol, hashes[-1])
+
+
+async def test_hashes_that_are_made_again_are_the_same(books: Books) -> None:
+    await _make_hashes_right(books)
     assert (await verify(books.database)).problem is None
-    found = await _problem(books, f"UPDATE transactions SET {column} = gen_random_uuid() WHERE {at(9)}")
+
+
+@pytest.mark.parametrize(("change", "problem"), tampering_credits.REWRITTEN)
+async def test_what_can_not_have_been_done_is_found_though_its_hash_is_right(
+    books: Books, change: str, problem: str
+) -> None:
+    await books.connection.execute(change.format(**books.ids))
+    await _make_hashes_right(books)
+    found = (await verify(books.database)).problem
     assert found is not None
-    assert re.fullmatch(_pattern(f"{named(9)}: {NOT_ITS_HASH}", books), found)
+    assert re.fullmatch(_pattern(problem, books), found)
 
 
 # -- what is right -----------------------------------------------------------------------------------------------------
@@ -243,8 +228,8 @@ async def test_right_books_are_found_right_and_counted(books: Books) -> None:
         "SELECT (SELECT count(*) FROM transactions) AS transactions, (SELECT count(*) FROM ledger_entries) AS entries"
     )
     assert counted is not None
-    assert verdict == Verdict(accounts=2, problem=None, **counted)
-    assert (verdict.transactions, verdict.entries) == (13, 25)
+    assert verdict == Verdict(accounts=4, problem=None, **counted)
+    assert (verdict.transactions, verdict.entries) == (57, 82)
 
 
 async def test_the_seeded_ledger_is_right_and_counted(seeded_url: str) -> None:
@@ -279,6 +264,21 @@ async def test_credits_that_expire_as_late_as_can_be_asked_for_are_right(books: 
     )
     await wallets.close()
     assert (await verify(books.database)).problem is None
+
+
+async def test_what_becomes_due_while_an_account_is_quarantined_is_booked_later(
+    database: Database, wallets: WalletService, set_clock: Callable[[str], Awaitable[None]]
+) -> None:
+    await set_clock("2030-01-01T00:00:00Z")
+    await wallets.execute(ask.top_up(CAROL, 50, open_account=True))
+    await wallets.execute(ask.bonus(CAROL, 40, days=1))
+    await wallets.execute(ask.hold(CAROL, 30, seconds=60))
+    await wallets.execute(ask.change_account(CAROL, status=AccountStatus.QUARANTINED))
+    await set_clock("2030-01-03T00:00:00Z")
+    await wallets.execute(ask.change_account(CAROL, status=AccountStatus.ACTIVE))
+    assert (await verify(database)).problem is None
+    await wallets.execute(ask.spend(CAROL, 50))
+    assert (await verify(database)).problem is None
 
 
 async def test_of_two_wrong_rows_the_first_is_named(books: Books) -> None:

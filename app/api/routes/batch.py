@@ -1,21 +1,24 @@
 """Many operations in one call."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.api.answers import json_response, transaction_members
-from app.api.command_building import build_credit, build_spend, named_asset
+from app.api.answers import json_response, receipt_members, success_status
+from app.api.command_building import Sender, build_group, build_operation, target_of
 from app.api.documented import PROBLEMS_BATCH
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.api.problems import problem_of, validation_problem
-from app.domain.commands import Bonus, Command, TopUp
+from app.domain.commands import Command
 from app.domain.errors import FieldInvalid, WalletError
-from app.domain.records import AssetType, Receipt
-from app.schemas.requests import BatchOperation, BatchRequest, BatchSpend, BatchTopUp
+from app.domain.placement import bucket_of
+from app.domain.records import AnyReceipt, AssetType, TransactionType
+from app.schemas.requests import BatchGroup, BatchOperation, BatchRequest
 from app.schemas.responses import BatchResponse
 from app.services.turns import in_turns
 
@@ -23,46 +26,80 @@ router = APIRouter(prefix=f"{BASE_PATH}/batch", tags=["batch"], route_class=Ledg
 
 _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
+Problem = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Built:
+    """A command, and the asset types that its amounts are in."""
+
+    command: Command
+    assets: Mapping[int, AssetType]
+
 
 @router.post("", operation_id="execute_batch", response_model=BatchResponse, responses=PROBLEMS_BATCH)
 async def execute_batch(request: LedgerRequest, body: BatchRequest) -> Response:
-    """Run up to 1,000 operations of any users.
+    """Run up to 1,000 operations of any users, groups among them.
 
     Each is decided on its own and has its own result, in order; those of one user are decided in the order given. A
     wrong or refused operation does not keep the others from being carried out.
     """
     if request.idempotency_key(None) is not None:
         raise FieldInvalid(field="idempotency_key", reason="each operation of a batch has its own, as a member of it")
-    read = [await _read(request, each) async for each in in_turns(body.operations)]
-    commands = [each for each in read if not isinstance(each, dict)]
-    answers = iter(await request.execute_all([command for command, _ in commands]))
-    results = [each if isinstance(each, dict) else _result(next(answers), each[1]) async for each in in_turns(read)]
+    read = [_read(each) async for each in in_turns(body.operations)]
+    await _look_up_targets(request, read)
+    built = [each if isinstance(each, dict) else await _build(request, each) async for each in in_turns(read)]
+    commands = [each.command for each in built if isinstance(each, _Built)]
+    answers = iter(await request.execute_all(commands))
+    results = [_result(next(answers), each) if isinstance(each, _Built) else each async for each in in_turns(built)]
     return json_response({"results": results})
 
 
-async def _read(request: LedgerRequest, operation: Any) -> tuple[Command, AssetType] | dict[str, Any]:  # noqa: ANN401
-    """Return the command that an operation asks for, or the problem with it."""
+def _read(operation: Any) -> BatchOperation | Problem:  # noqa: ANN401
+    """Return an operation, or the problem with its form."""
     try:
-        body = _OPERATION.validate_python(operation)
-        asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
-        user, key = body.external_user_id, body.idempotency_key
-        if isinstance(body, BatchSpend):
-            return build_spend(body, user=user, asset=asset, key=key, actor=request.actor), asset
-        kind = TopUp if isinstance(body, BatchTopUp) else Bonus
-        return build_credit(kind, body, user=user, asset=asset, key=key, actor=request.actor), asset
+        return _OPERATION.validate_python(operation)
     except ValidationError as error:
         return validation_problem([_untagged(each) for each in error.errors(include_url=False)])
+
+
+async def _look_up_targets(request: LedgerRequest, read: list[BatchOperation | Problem]) -> None:
+    """Find all transactions that the operations are about in one question."""
+    targets = [
+        (target, bucket_of(each.external_user_id))
+        for each in read
+        if not isinstance(each, dict)
+        for operation in (each.operations if isinstance(each, BatchGroup) else (each,))
+        if (target := target_of(operation)) is not None
+    ]
+    if targets:
+        await request.services.transactions.find(targets)
+
+
+async def _build(request: LedgerRequest, body: BatchOperation) -> _Built | Problem:
+    """Return the command that an operation asks for, or the problem with it."""
+    sender = Sender(user=body.external_user_id, actor=request.actor, key=body.idempotency_key)
+    try:
+        if isinstance(body, BatchGroup):
+            group, assets = await build_group(request.services, body, sender)
+            return _Built(command=group, assets=assets)
+        command, asset = await build_operation(
+            request.services, TransactionType(body.type), body, sender, target_of(body)
+        )
+        return _Built(command=command, assets={asset.id: asset})
     except WalletError as error:
         return problem_of(error)
 
 
 def _untagged(error: ErrorDetails) -> dict[str, Any]:
     """Return an error with its place in the operation: Pydantic puts the operation's type before it."""
-    in_type = error["type"].startswith("union_tag") and isinstance(error["input"], dict)
+    in_type = error["type"].startswith("union_tag") and isinstance(error["input"], dict) and not error["loc"]
     return {**error, "loc": ("type",) if in_type else error["loc"][1:]}
 
 
-def _result(answer: Receipt | WalletError, asset: AssetType) -> dict[str, Any]:
+def _result(answer: AnyReceipt | WalletError, built: _Built) -> dict[str, Any]:
     if isinstance(answer, WalletError):
-        return problem_of(answer, scale=asset.scale)
-    return {"status": 200, **transaction_members(answer, asset)}
+        asset = built.assets.get(int(str(answer.facts.get("asset_type_id") or 0)))
+        return problem_of(answer, scale=None if asset is None else asset.scale)
+    members = receipt_members(answer, built.assets, dry_run=built.command.dry_run)
+    return {"status": success_status(answer), **members}

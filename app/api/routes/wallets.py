@@ -1,21 +1,20 @@
-"""The four calls the service started from, and opening an account."""
+"""What a user has, and the four calls the service started from."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.answers import account_members, balance_members, json_response, transaction_members
-from app.api.command_building import build_credit, build_spend, named_asset
+from app.api.answers import balance_members, json_response
+from app.api.command_building import build_group, named_asset
 from app.api.dependencies import PathUser
-from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_OPEN, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
+from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
-from app.domain.commands import Bonus, Command, TopUp
-from app.domain.records import AssetType
+from app.api.writing import execute, operate, sender_of
+from app.domain.records import TransactionType
 from app.schemas.fields import AssetCode, QueryAssetTypeId
-from app.schemas.requests import CreditRequest, OpenAccountRequest, SpendRequest
-from app.schemas.responses import AccountResponse, BalanceResponse, TransactionResponse
-from app.services.account_service import AccountView
+from app.schemas.requests import AdjustmentRequest, CreditRequest, GroupRequest, SpendRequest
+from app.schemas.responses import BalanceResponse, GroupResponse, SpendResponse, TransactionResponse
 
 router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", tags=["wallets"], route_class=LedgerRoute)
 
@@ -46,7 +45,7 @@ async def get_balance(
 )
 async def top_up(request: LedgerRequest, user: PathUser, body: CreditRequest) -> Response:
     """Give a user credits that were bought."""
-    return await _credit(TopUp, request, user, body)
+    return await operate(request, TransactionType.TOP_UP, user, body)
 
 
 @router.post(
@@ -58,57 +57,52 @@ async def top_up(request: LedgerRequest, user: PathUser, body: CreditRequest) ->
 )
 async def bonus(request: LedgerRequest, user: PathUser, body: CreditRequest) -> Response:
     """Give a user credits for free."""
-    return await _credit(Bonus, request, user, body)
+    return await operate(request, TransactionType.BONUS, user, body)
 
 
 @router.post(
     "/spend",
     operation_id="spend",
-    response_model=TransactionResponse,
+    response_model=SpendResponse,
     responses=PROBLEMS_SPEND,
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def spend(request: LedgerRequest, user: PathUser, body: SpendRequest) -> Response:
-    """Take credits, all or nothing: by priority, then the soonest to expire, then promo before paid, then the oldest.
+    """Take credits: by priority, then the soonest to expire, then promo before paid, then the oldest.
 
-    When the credits do not suffice the answer is 402 and nothing is taken.
+    When the credits do not suffice the answer is 402 and nothing is taken, unless `on_shortfall` is `partial`: then
+    what there is is taken, and `amount` says how much that was.
     """
-    key = request.idempotency_key(body.idempotency_key)
-    asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
-    command = build_spend(body, user=user, asset=asset, key=key, actor=request.actor)
-    return await _executed(request, command, asset)
+    return await operate(request, TransactionType.SPEND, user, body)
 
 
-OPENED: dict[int | str, dict[str, Any]] = {201: {"description": "Opened", "model": AccountResponse}}
+@router.post(
+    "/adjustments",
+    operation_id="adjust",
+    response_model=TransactionResponse,
+    responses=PROBLEMS_SPEND,
+    openapi_extra=IDEMPOTENCY_KEY,
+)
+async def adjust(request: LedgerRequest, user: PathUser, body: AdjustmentRequest) -> Response:
+    """Correct a balance by hand: a positive amount gives credits, a negative one takes them like a spend.
+
+    The reason and the operator's name are kept with it. No limits hold.
+    """
+    return await operate(request, TransactionType.ADJUSTMENT, user, body)
 
 
-@router.put("", operation_id="open_account", response_model=AccountResponse, responses=OPENED | PROBLEMS_OPEN)
-async def open_account(request: LedgerRequest, user: PathUser, body: OpenAccountRequest | None = None) -> Response:
-    """Open an account for a user: 201 when it is opened, 200 when it was there. Metadata, where given, is replaced."""
-    account, opened = await request.services.accounts.open(user, None if body is None else body.metadata)
-    return await _account_response(request, account, status=201 if opened else 200)
+@router.post(
+    "/groups",
+    operation_id="execute_group",
+    response_model=GroupResponse,
+    responses=PROBLEMS_SPEND,
+    openapi_extra=IDEMPOTENCY_KEY,
+)
+async def execute_group(request: LedgerRequest, user: PathUser, body: GroupRequest) -> Response:
+    """Carry out several operations of this user, all or nothing.
 
-
-@router.get("", operation_id="get_account", response_model=AccountResponse, responses=PROBLEMS_READ)
-async def get_account(request: LedgerRequest, user: PathUser) -> Response:
-    """An account, with what all its wallets have now."""
-    return await _account_response(request, await request.services.accounts.show(user))
-
-
-async def _account_response(request: LedgerRequest, account: AccountView, *, status: int = 200) -> Response:
-    catalogue = request.services.catalogue
-    assets = {each.asset_type_id: await catalogue.by_id(each.asset_type_id) for each in account.wallets}
-    return json_response(account_members(account, assets), status=status)
-
-
-async def _credit(kind: type[TopUp | Bonus], request: LedgerRequest, user: str, body: CreditRequest) -> Response:
-    key = request.idempotency_key(body.idempotency_key)
-    asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
-    command = build_credit(kind, body, user=user, asset=asset, key=key, actor=request.actor)
-    return await _executed(request, command, asset)
-
-
-async def _executed(request: LedgerRequest, command: Command, asset: AssetType) -> Response:
-    receipt = await request.execute(command)
-    headers = {"Idempotent-Replayed": "true"} if receipt.replayed else None
-    return json_response(transaction_members(receipt, asset), headers=headers)
+    They are decided in the order given, each on what the ones before have left. When one is refused, all are: the
+    answer is its problem, and `operation` says which it was, counted from 0.
+    """
+    command, assets = await build_group(request.services, body, sender_of(request, user, body))
+    return await execute(request, command, assets)

@@ -28,11 +28,6 @@ SELECT problem
         FROM wallets AS w
        WHERE NOT EXISTS (SELECT 1 FROM asset_types AS a WHERE a.id = w.asset_type_id)
    UNION ALL
-      SELECT format('wallet of account %s in asset type %s: counts a day that no limit asked for', w.owner_id,
-                    w.asset_type_id)
-        FROM wallets AS w
-       WHERE w.day IS NOT NULL OR w.day_spent <> 0 OR w.day_credited <> 0
-   UNION ALL
       SELECT format('note of owner %s, seq %s: belongs to nothing that is there', n.owner_id, n.seq)
         FROM transaction_notes AS n
        WHERE NOT EXISTS (
@@ -40,11 +35,14 @@ SELECT problem
               WHERE t.owner_id = n.owner_id AND t.seq = n.seq AND t.bucket = n.bucket
              )
    UNION ALL
-      SELECT format('hold %s (owner %s): no transaction placed it', h.id, h.owner_id)
+      SELECT format('hold %s (owner %s): its times are out of range', h.id, h.owner_id)
         FROM holds AS h
-       WHERE NOT EXISTS (
-             SELECT 1 FROM transactions AS t
-              WHERE t.owner_id = h.owner_id AND t.seq = h.seq AND t.bucket = h.bucket AND t.type = 'hold'
-             )
+       WHERE h.deadline NOT BETWEEN '1970-01-01Z' AND '9999-12-31T23:59:59.999999Z'
+          OR '1970-01-01Z' > ANY (h.lot_held_at)
+          OR '9999-12-31T23:59:59.999999Z' < ANY (h.lot_held_at)
+   UNION ALL
+      SELECT format('lot %s (owner %s): is closed and has something left, or is open and has not', l.id, l.owner_id)
+        FROM lots AS l
+       WHERE l.open <> (l.remaining > 0)
    ) AS impossible
  LIMIT 1

@@ -2,7 +2,7 @@
 -- Binds: $1 owner ids, $2 buckets, $3 asset type ids, $4 the moment for each owner, $5 how many at most of each.
 -- Locks: none. Rows: the columns of a lot, in burn order within a wallet (the order of ix_lots_burn).
 SELECT l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted, l.remaining, l.held,
-       l.debt
+       l.debt, l.expired, l.reversed
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[])
        AS w (owner_id, bucket, asset_type_id, now)
  CROSS JOIN LATERAL (

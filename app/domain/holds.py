@@ -1,0 +1,129 @@
+"""Setting credits aside and settling it later: hold, capture, release, extend."""
+
+from datetime import datetime, timedelta
+
+from app.domain.books import Books, Decision
+from app.domain.chain import microseconds
+from app.domain.commands import Capture, Extend, OnExcess, PlaceHold, Release
+from app.domain.errors import CaptureExceedsHold
+from app.domain.hold import Hold, Part
+from app.domain.limits import expect_amount_within_bounds, expect_spend_within_limits
+from app.domain.placement import TREASURY_ID
+from app.domain.records import AssetType, HoldRow, HoldStatus
+from app.domain.wallet import LOTS_MAX, Wallet, later
+
+
+def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now: datetime) -> Decision:
+    """Set credits aside in named lots, in burn order."""
+    wallet, seconds = books.wallet(asset), command.expires_in_seconds
+    expect_amount_within_bounds(books.limits_of(asset), asset.id, command.amount)
+    books.expect_available(wallet, command.amount)
+    row = HoldRow(
+        id=command.transaction_id,
+        owner_id=books.owner_id,
+        asset_type_id=asset.id,
+        seq=seq,
+        amount=command.amount,
+        captured=0,
+        deadline=later(now, timedelta(seconds=asset.hold_seconds if seconds is None else seconds)),
+        status=HoldStatus.OPEN,
+        parts=(),
+    )
+    parts = _reserved(wallet, command.amount, now)
+    hold = books.holds[row.id] = Hold(row, parts, is_new=True)
+    wallet.expect_at(hold.deadline)
+    return _set_aside(wallet, hold, parts, command.amount)
+
+
+def extend(books: Books, command: Extend, asset: AssetType, now: datetime) -> Decision:
+    """Set more credits aside for a hold, or move its deadline, or both."""
+    hold, wallet, amount = books.open_hold(command.hold_id, asset), books.wallet(asset), command.amount or 0
+    books.expect_available(wallet, amount, hold=hold)
+    parts = _reserved(wallet, amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
+    seconds = command.expires_in_seconds
+    hold.extend(parts, hold.deadline if seconds is None else later(now, timedelta(seconds=seconds)))
+    wallet.expect_at(hold.deadline)
+    return _set_aside(wallet, hold, parts, amount)
+
+
+def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> Decision:
+    """Take what a hold reserves and, where that is allowed, what is available beside it."""
+    hold, wallet = books.open_hold(command.hold_id, asset), books.wallet(asset)
+    left = hold.left
+    amount = left if command.amount is None else command.amount
+    excess = max(0, amount - left)
+    if excess and command.on_excess is OnExcess.REFUSE:
+        raise CaptureExceedsHold(asset_type_id=asset.id, capturable=left, amount=amount)
+    expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
+    books.expect_available(wallet, excess, hold=hold)
+    picked = wallet.pick(excess) if excess else []
+    held = hold.capture(wallet, amount - excess)
+    more = [wallet.take(lot, part) for lot, part in picked]
+    hold.captured += amount
+    released, payments = hold.close(wallet, HoldStatus.CAPTURED, now) if command.final else ([], [])
+    if amount:
+        wallet.count(now.date(), spent=amount)
+    taken = [move for move, _ in held] + more
+    return Decision(
+        wallet=wallet,
+        amount=amount,
+        entries=books.lines(
+            (*taken, *payments), (TREASURY_ID, amount), (TREASURY_ID, -sum(each.amount for each in payments))
+        ),
+        uses=tuple(move.lot.use(-move.amount) for move in taken),
+        facts={
+            "hold_status": hold.status.value,
+            "released": sum(part for _, part, _ in released),
+            "held_at": [microseconds(held_at) for _, held_at in held],
+        },
+        freed=tuple(lot for lot, _, _ in released),
+    )
+
+
+def release(books: Books, command: Release, asset: AssetType, now: datetime) -> Decision:
+    """Give all that a hold still reserves back to the wallet."""
+    return end_hold(books, books.open_hold(command.hold_id, asset), HoldStatus.RELEASED, now)
+
+
+def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Decision:
+    """Give what a hold reserves back to its lots, on request or because its deadline has passed."""
+    wallet = books.wallets[hold.row.asset_type_id]
+    released, payments = hold.close(wallet, status, now)
+    return Decision(
+        wallet=wallet,
+        amount=sum(amount for _, amount, _ in released),
+        entries=books.lines(payments, (TREASURY_ID, -sum(each.amount for each in payments))),
+        uses=tuple(lot.use(amount) for lot, amount, _ in released),
+        facts={"hold_status": status.value, "lots": _named(released)},
+        freed=tuple(lot for lot, _, _ in released),
+    )
+
+
+def _reserved(wallet: Wallet, amount: int, now: datetime, *, lots_max: int = LOTS_MAX) -> list[Part]:
+    return [(lot, part, now) for lot, part in wallet.reserve(amount, lots_max=lots_max)]
+
+
+def _set_aside(wallet: Wallet, hold: Hold, parts: list[Part], amount: int) -> Decision:
+    return Decision(
+        wallet=wallet,
+        amount=amount,
+        uses=tuple(lot.use(part) for lot, part, _ in parts),
+        facts={
+            "deadline": microseconds(hold.deadline),
+            "hold_status": hold.status.value,
+            "lots": _named(parts),
+        },
+    )
+
+
+def _named(parts: list[Part]) -> list[list[str | int | None]]:
+    """Return parts as facts name them: lot, amount, kind, expiry."""
+    return [
+        [
+            str(lot.id),
+            amount,
+            lot.row.kind.value,
+            None if lot.row.expires_at is None else microseconds(lot.row.expires_at),
+        ]
+        for lot, amount, _ in parts
+    ]

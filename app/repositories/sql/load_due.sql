@@ -1,0 +1,88 @@
+-- Load what time has decided in wallets and nobody has booked yet: only for wallets whose next_due_at has come.
+-- Binds: $1 owner ids, $2 buckets, $3 asset type ids, $4 the moment for each; $5 how many lots, and how many holds, at
+--        most for each wallet.
+-- Locks: none. Rows: one, with arrays:
+--   lots      (the columns of a lot; those that have something free to expire, soonest first within a wallet)
+--   holds     (the columns of a hold; those whose deadline has come, soonest first within a wallet)
+--   hold lots (the columns of a lot; what those holds reserve)
+--   next      (owner, asset type, the first expiry or deadline that is still to come)
+WITH wallet AS MATERIALIZED (
+    SELECT w.*
+      FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[])
+           AS w (owner_id, bucket, asset_type_id, now)
+),
+due_lot AS MATERIALIZED (
+    SELECT d.*
+      FROM wallet AS w
+     CROSS JOIN LATERAL (
+           SELECT l.*
+             FROM lots AS l
+            WHERE l.owner_id = w.owner_id
+              AND l.asset_type_id = w.asset_type_id
+              AND l.bucket = w.bucket
+              AND l.open
+              AND l.expires_at <= w.now
+              AND l.remaining > l.held
+            ORDER BY l.expires_at
+            LIMIT $5::integer
+           ) AS d
+),
+due_hold AS MATERIALIZED (
+    SELECT d.*
+      FROM wallet AS w
+     CROSS JOIN LATERAL (
+           SELECT h.*
+             FROM holds AS h
+            WHERE h.owner_id = w.owner_id
+              AND h.asset_type_id = w.asset_type_id
+              AND h.bucket = w.bucket
+              AND h.status = 'open'
+              AND h.deadline <= w.now
+            ORDER BY h.deadline
+            LIMIT $5::integer
+           ) AS d
+)
+SELECT ARRAY(
+           SELECT ROW(d.id, d.owner_id, d.asset_type_id, d.seq, d.kind, d.priority, d.expires_at, d.granted,
+                      d.remaining, d.held, d.debt, d.expired, d.reversed)
+             FROM due_lot AS d
+       ) AS lots,
+       ARRAY(
+           SELECT ROW(d.id, d.owner_id, d.asset_type_id, d.seq, d.amount, d.captured, d.deadline, d.status, d.lot_ids,
+                      d.lot_amounts, d.lot_held_at)
+             FROM due_hold AS d
+       ) AS holds,
+       ARRAY(
+           SELECT ROW(l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted,
+                      l.remaining, l.held, l.debt, l.expired, l.reversed)
+             FROM (SELECT DISTINCT unnest(d.lot_ids) AS id, d.bucket FROM due_hold AS d) AS named
+            CROSS JOIN LATERAL (
+                  SELECT lots.* FROM lots WHERE lots.id = named.id AND lots.bucket = named.bucket LIMIT 1
+                  ) AS l
+       ) AS hold_lots,
+       ARRAY(
+           SELECT ROW(w.owner_id, w.asset_type_id, least(e.expires_at, d.deadline))
+             FROM wallet AS w
+             LEFT JOIN LATERAL (
+                  SELECT l.expires_at
+                    FROM lots AS l
+                   WHERE l.owner_id = w.owner_id
+                     AND l.asset_type_id = w.asset_type_id
+                     AND l.bucket = w.bucket
+                     AND l.open
+                     AND l.expires_at > w.now
+                   ORDER BY l.expires_at
+                   LIMIT 1
+                  ) AS e ON true
+             LEFT JOIN LATERAL (
+                  SELECT h.deadline
+                    FROM holds AS h
+                   WHERE h.owner_id = w.owner_id
+                     AND h.asset_type_id = w.asset_type_id
+                     AND h.bucket = w.bucket
+                     AND h.status = 'open'
+                     AND h.deadline > w.now
+                   ORDER BY h.deadline
+                   LIMIT 1
+                  ) AS d ON true
+       ) AS next

@@ -1,0 +1,256 @@
+"""What a unit of work decides on: wallets with the lots, holds and earlier transactions that its commands can need.
+
+Most commands need one statement. More are asked only for what time has decided, for holds and transactions that are
+named, and where there may be too little.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from app.database import Connection
+from app.domain.commands import Command, Extend, OnHold, Operation, PlaceHold, Refund, Reversal, Spend
+from app.domain.placement import bucket_of_account
+from app.domain.records import AccountRow, AssetType, DecidedRow, HoldRow, LotRow, ParentRow, WalletRow
+from app.domain.wallet import LOTS_MAX, Wallet, later
+from app.repositories import hold_repo, ledger_repo, wallet_repo
+from app.repositories.hold_repo import LoadedDue, WalletAt, WalletOf
+
+DUE_ROWS_MAX = 200
+"""How many due lots, and how many due holds, one unit of work books for a wallet: nobody else is served meanwhile."""
+
+FUTURE_ROWS_MAX = 1_000
+"""How many holds and expiring lots of a wallet are looked through for when there will be enough."""
+
+FREE_LOTS_FIRST = 8
+FREE_LOTS_GROWTH = 8
+
+Owners = dict[str, AccountRow]
+Row = TypeVar("Row", LotRow, HoldRow)
+
+
+@dataclass(slots=True)
+class LoadedBooks:
+    """What was loaded, by owner. `now` is the ledger's clock."""
+
+    now: datetime
+    asset_types: dict[int, AssetType]
+    wallets: defaultdict[int, list[Wallet]] = field(default_factory=lambda: defaultdict(list))
+    holds: defaultdict[int, list[HoldRow]] = field(default_factory=lambda: defaultdict(list))
+    parents: defaultdict[int, list[ParentRow]] = field(default_factory=lambda: defaultdict(list))
+    decided: defaultdict[int, list[DecidedRow]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass(slots=True)
+class _Demand:
+    """What the commands of a unit want of one wallet."""
+
+    owner: AccountRow
+    operations: list[Operation] = field(default_factory=list)
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether free lots may be taken from."""
+        return any(each.takes for each in self.operations)
+
+    @property
+    def only_takes(self) -> bool:
+        """Whether nothing may come into the wallet in between."""
+        return all(isinstance(each, Spend | PlaceHold) for each in self.operations)
+
+    def wanted(self, row: WalletRow, *, is_due: bool) -> int:
+        """Return how much may be taken out of free lots together: no less than will be."""
+        if not self.only_takes:
+            return sum(each.takes for each in self.operations)
+        at_most = row.posted if is_due else row.posted - row.held
+        return min(at_most, sum(each.takes for each in self.operations if each.takes <= at_most or each.takes_part))
+
+    def may_fall_short(self, row: WalletRow, *, is_due: bool) -> bool:
+        """Whether a command may find too little while a hold keeps something back."""
+        holds = row.held > 0 or any(isinstance(each, PlaceHold) for each in self.operations)
+        return holds and (is_due or sum(each.takes for each in self.operations) > row.posted - row.held)
+
+    def last_deadline(self, asset: AssetType | None, now: datetime) -> datetime | None:
+        """Return the last deadline that the commands may set."""
+        seconds = [
+            each.expires_in_seconds or (0 if asset is None else asset.hold_seconds)
+            for each in self.operations
+            if isinstance(each, PlaceHold | Extend)
+        ]
+        return later(now, timedelta(seconds=max(seconds))) if seconds else None
+
+
+async def load_books(
+    connection: Connection, owners: Owners, commands: Sequence[Command], *, look_up_ids: bool
+) -> LoadedBooks:
+    """Load what deciding `commands` for `owners` (by user) needs."""
+    demands = _demands(owners, commands)
+    takers = [(each.owner, asset_type_id) for (_, asset_type_id), each in demands.items() if each.takes_any]
+    loaded = await ledger_repo.load(
+        connection,
+        list(owners.values()),
+        _keys(owners, commands),
+        [(each.transaction_id, each.bucket) for each in commands] if look_up_ids else [],
+        list({operation.asset_type_id for each in commands for operation in each.operations}),
+        takers,
+        FREE_LOTS_FIRST,
+    )
+    books = LoadedBooks(now=loaded.now, asset_types=loaded.asset_types)
+    for decided in loaded.decided:
+        books.decided[decided.owner_id].append(decided)
+    await _Loading(connection, owners, demands, books, loaded.wallets).run(commands, loaded.free_lots)
+    return books
+
+
+def _demands(owners: Owners, commands: Iterable[Command]) -> dict[WalletOf, _Demand]:
+    demands: dict[WalletOf, _Demand] = {}
+    for command in commands:
+        owner = owners.get(command.external_user_id)
+        if owner is not None:
+            for operation in command.operations:
+                wallet_of = (owner.id, operation.asset_type_id)
+                if wallet_of not in demands:
+                    demands[wallet_of] = _Demand(owner)
+                demands[wallet_of].operations.append(operation)
+    return demands
+
+
+def _keys(owners: Owners, commands: Iterable[Command]) -> list[tuple[int, int, str]]:
+    keys = {
+        (owners[each.external_user_id].id, each.bucket, each.idempotency_key)
+        for each in commands
+        if each.idempotency_key is not None and each.external_user_id in owners
+    }
+    return list(keys)
+
+
+class _Loading:
+    """Fills `books`, statement by statement, as far as the demands and the wallets' state ask for it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        owners: Owners,
+        demands: dict[WalletOf, _Demand],
+        books: LoadedBooks,
+        rows: Iterable[WalletRow],
+    ) -> None:
+        self._connection = connection
+        self._demands = demands
+        self._books = books
+        self._rows = {(row.owner_id, row.asset_type_id): row for row in rows}
+        self._moments = {owner.id: max(books.now, owner.last_at) for owner in owners.values()}
+        self._due = {
+            wallet_of
+            for wallet_of, row in self._rows.items()
+            if row.next_due_at is not None and row.next_due_at <= self._moments[row.owner_id]
+        }
+        self._wallets: dict[WalletOf, Wallet] = {}
+        self._holds: dict[UUID, HoldRow] = {}
+
+    async def run(self, commands: Sequence[Command], free_lots: list[LotRow]) -> None:
+        due = None
+        if self._due:
+            due = await hold_repo.load_due(
+                self._connection, [self._at(each, self._moments[each[0]]) for each in self._due], DUE_ROWS_MAX
+            )
+        until = {} if due is None else _loaded_until(due)
+        for wallet_of, row in self._rows.items():
+            wallet = self._wallets[wallet_of] = Wallet(
+                row,
+                due_until=until.get(wallet_of),
+                next_due_at=None if due is None else due.next_due_at.get(wallet_of),
+            )
+            self._books.wallets[row.owner_id].append(wallet)
+        if due is not None:
+            self._know(due.hold_lots, due.holds)
+            for lot in due.lots:
+                wallet = self._wallets[lot.owner_id, lot.asset_type_id]
+                wallet.due_lots.append(wallet.know(lot))
+        await self._load_named(commands)
+        await self._load_future()
+        await self._give_free_lots(free_lots)
+        for hold in self._holds.values():
+            self._books.holds[hold.owner_id].append(hold)
+
+    async def _load_named(self, commands: Iterable[Command]) -> None:
+        operations = [(operation, each.bucket) for each in commands for operation in each.operations]
+        holds = {(each.hold_id, bucket) for each, bucket in operations if isinstance(each, OnHold)}
+        parents = {(each.parent_id, bucket) for each, bucket in operations if isinstance(each, Refund | Reversal)}
+        if not holds and not parents:
+            return
+        named = await hold_repo.load_named(self._connection, list(holds), list(parents))
+        self._know(named.hold_lots, named.holds)
+        for parent in named.parents:
+            self._books.parents[parent.owner_id].append(parent)
+
+    async def _load_future(self) -> None:
+        """Load what is to come in wallets where a command may have to be told when there will be enough."""
+        short = [
+            self._at(each, demand.last_deadline(self._books.asset_types.get(each[1]), self._moments[each[0]]))
+            for each, demand in self._demands.items()
+            if each in self._rows and demand.may_fall_short(self._rows[each], is_due=each in self._due)
+        ]
+        if not short:
+            return
+        future = await hold_repo.load_future(self._connection, short, FUTURE_ROWS_MAX)
+        self._know(future.hold_lots, future.holds)
+        self._know(future.lots, ())
+        cut = _cut_off(future.holds, FUTURE_ROWS_MAX).keys() | _cut_off(future.lots, FUTURE_ROWS_MAX).keys()
+        for at in short:
+            wallet_of = (at.owner_id, at.asset_type_id)
+            self._wallets[wallet_of].knows_holds = wallet_of not in cut
+
+    def _know(self, lots: Iterable[LotRow], holds: Iterable[HoldRow]) -> None:
+        for lot in lots:
+            if (wallet := self._wallets.get((lot.owner_id, lot.asset_type_id))) is not None:
+                wallet.know(lot)
+        self._holds |= {hold.id: hold for hold in holds if (hold.owner_id, hold.asset_type_id) in self._wallets}
+
+    async def _give_free_lots(self, rows: list[LotRow]) -> None:
+        """Give every wallet that is taken from as many lots, in burn order, as its commands can need together."""
+        wanted = {each: demand for each, demand in self._demands.items() if demand.takes_any and each in self._rows}
+        lots_max = FREE_LOTS_FIRST
+        while wanted:
+            found: defaultdict[WalletOf, list[LotRow]] = defaultdict(list)
+            for row in rows:
+                found[row.owner_id, row.asset_type_id].append(row)
+            for wallet_of, demand in list(wanted.items()):
+                lots = found.get(wallet_of, [])
+                amount = demand.wanted(self._rows[wallet_of], is_due=wallet_of in self._due)
+                enough = sum(lot.remaining - lot.held for lot in lots) >= amount
+                if enough or len(lots) < lots_max or len(lots) > LOTS_MAX * len(demand.operations):
+                    self._wallets[wallet_of].load_free_lots(lots)
+                    del wanted[wallet_of]
+            if wanted:
+                lots_max *= FREE_LOTS_GROWTH
+                spent_from = [(demand.owner, asset_type_id) for (_, asset_type_id), demand in wanted.items()]
+                rows = await wallet_repo.load_free_lots(self._connection, spent_from, self._books.now, lots_max)
+
+    @staticmethod
+    def _at(wallet_of: WalletOf, moment: datetime | None) -> WalletAt:
+        owner_id, asset_type_id = wallet_of
+        return WalletAt(
+            owner_id=owner_id, bucket=bucket_of_account(owner_id), asset_type_id=asset_type_id, moment=moment
+        )
+
+
+def _loaded_until(due: LoadedDue) -> dict[WalletOf, datetime]:
+    """Return up to when all that is due was loaded, for those wallets of which not all was."""
+    until: dict[WalletOf, datetime] = {}
+    for wallet_of, lot in _cut_off(due.lots, DUE_ROWS_MAX).items():
+        if lot.expires_at is not None:
+            until[wallet_of] = lot.expires_at
+    for wallet_of, hold in _cut_off(due.holds, DUE_ROWS_MAX).items():
+        until[wallet_of] = min(hold.deadline, until.get(wallet_of, hold.deadline))
+    return until
+
+
+def _cut_off(rows: Sequence[Row], rows_max: int) -> dict[WalletOf, Row]:
+    """Return the last row of those wallets of which there may be more than were loaded."""
+    last = {(row.owner_id, row.asset_type_id): row for row in rows}
+    counts = Counter((row.owner_id, row.asset_type_id) for row in rows)
+    return {wallet_of: row for wallet_of, row in last.items() if counts[wallet_of] >= rows_max}

@@ -1,0 +1,45 @@
+"""Of which asset type a transaction is: an immutable fact, kept in memory because it is needed to read amounts."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from app.database import Connection, Database
+from app.repositories import ledger_repo
+
+REMEMBERED_MAX = 100_000
+
+
+class TransactionDirectory:
+    """The asset types of transactions that were met lately, at most `REMEMBERED_MAX`. Absence is never remembered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asset_types: dict[UUID, int | None] = {}
+
+    def remember(self, transaction_id: UUID, asset_type_id: int) -> None:
+        """Remember a committed transaction."""
+        self._keep({transaction_id: asset_type_id})
+
+    async def find(self, ids: Iterable[tuple[UUID, int]]) -> dict[UUID, int | None]:
+        """Return the asset type ids of those of `ids` (id, bucket) that are there; None for those of none.
+
+        Raises:
+            DatabaseUnavailable: it could not be asked.
+        """
+        wanted = dict(ids)
+        found = {each: self._asset_types[each] for each in wanted if each in self._asset_types}
+        unknown = [(each, bucket) for each, bucket in wanted.items() if each not in found]
+        if unknown:
+
+            async def query(connection: Connection) -> dict[UUID, int | None]:
+                return await ledger_repo.find_asset_types(connection, unknown)
+
+            asked = await self._database.read(query)
+            self._keep(asked)
+            found |= asked
+        return found
+
+    def _keep(self, asset_types: dict[UUID, int | None]) -> None:
+        self._asset_types |= asset_types
+        while len(self._asset_types) > REMEMBERED_MAX:
+            del self._asset_types[next(iter(self._asset_types))]
