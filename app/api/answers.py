@@ -25,6 +25,8 @@ from app.domain.replays import moment
 from app.schemas.fields import rfc3339
 from app.services.account_service import AccountView
 
+GIVING_TYPES = frozenset({TransactionType.TOP_UP, TransactionType.BONUS, TransactionType.ADJUSTMENT})
+
 
 def json_response(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Send `body` as compact JSON."""
@@ -55,8 +57,7 @@ def receipt_members(receipt: AnyReceipt, assets: Mapping[int, AssetType], *, dry
     """Return the members of the answer to a write: those that its kind of operation has beside the usual."""
     match receipt:
         case Receipt():
-            asset = assets[receipt.balance.asset_type_id]
-            members = transaction_members(receipt, asset) | _own_members(receipt, asset.scale)
+            members = transaction_members(receipt, assets[receipt.balance.asset_type_id])
             return members | _of_no_transaction(members) if dry_run else members
         case GroupReceipt():
             members = _decided_members(receipt, "group", receipt.account_id, dry_run=dry_run)
@@ -75,9 +76,9 @@ def success_status(receipt: AnyReceipt) -> int:
 
 
 def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
-    """Return the members of a `TransactionResponse`."""
+    """Return the members of a `TransactionResponse`, and those that its kind of operation has beside them."""
     scale = asset.scale
-    return {
+    members: dict[str, Any] = {
         "transaction_id": str(receipt.transaction_id),
         "type": receipt.type.value,
         "account_id": receipt.balance.account_id,
@@ -102,15 +103,16 @@ def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
             for each in receipt.lots
         ],
     }
+    members.update(_own_members(receipt, members["amount"], scale))
+    return members
 
 
-def _own_members(receipt: Receipt, scale: int) -> dict[str, Any]:
+def _own_members(receipt: Receipt, amount: str, scale: int) -> dict[str, Any]:
     """Return what a kind of operation answers beside the usual."""
     facts = receipt.facts
-    amount = format_amount(receipt.amount, scale)
     match receipt.type:
         case TransactionType.SPEND:
-            return {"requested": format_amount(facts.get("requested", receipt.amount), scale)}
+            return {"requested": format_amount(facts["requested"], scale) if facts else amount}
         case TransactionType.HOLD | TransactionType.EXTEND:
             return {
                 "hold_id": str(receipt.parent_id or receipt.transaction_id),
@@ -165,6 +167,8 @@ def _of_no_transaction(members: Mapping[str, Any]) -> dict[str, Any]:
     made_up: dict[str, Any] = {"dry_run": True, "transaction_id": None, "seq": None}
     if members.get("hold_id") == members["transaction_id"]:
         made_up["hold_id"] = None
+    if members["type"] in GIVING_TYPES and not members.get("amount", "").startswith("-"):
+        made_up["lots"] = [{**each, "lot_id": None} for each in members["lots"]]
     if is_system_account(members["account_id"]):  # an account that would be opened has no number yet
         made_up["account_id"] = None
     return made_up

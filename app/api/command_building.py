@@ -1,6 +1,5 @@
 """Requests to commands: amounts get smallest units, ids are made up, notes are salted."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +34,7 @@ from app.domain.errors import (
     WalletError,
 )
 from app.domain.placement import bucket_of
+from app.domain.record import record
 from app.domain.records import AccountStatus, AssetType, LotKind, TransactionType
 from app.schemas.requests import (
     AdjustmentRequest,
@@ -58,7 +58,7 @@ from app.services.ids import new_id
 from app.services.notes import new_note
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Sender:
     """Whom a write concerns, who sends it, and under which key."""
 

@@ -101,6 +101,10 @@ class Account:
         self.is_new = is_new
         self.is_changed = False
         """Whether its name, state or limits are others now."""
+        self.is_erased = False
+        """Whether its personal data is to go in this unit of work."""
+        self.is_settled = True
+        """Whether all that was due is booked: what was loaded of it was all. On a quarantined account nothing is."""
         self.history = History(row)
         self.books = Books(row.id, wallets, new_id, holds=holds, parents=parents, limits=row.limits)
         self._new_id = new_id
@@ -113,13 +117,6 @@ class Account:
         self._decided_here: dict[str, tuple[TransactionRecord, AnyReceipt | StateRefusal]] = {}
         """By key, what this unit of work decided, and its answer."""
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether all that was due is booked: what was loaded of it was all. On a quarantined account nothing is."""
-        return self.status is AccountStatus.QUARANTINED or all(
-            wallet.due_until is None for wallet in self.books.wallets.values()
-        )
-
     def settle(self, now: datetime) -> bool:
         """Book what time has decided up to `now`, as far as it was loaded; nothing while the account is quarantined.
 
@@ -128,7 +125,10 @@ class Account:
         """
         if self.status is AccountStatus.QUARANTINED:
             return False
-        return settle(self.books, self.history, max(now, self.history.last_at))
+        was_due = settle(self.books, self.history, max(now, self.history.last_at))
+        if was_due:
+            self.is_settled = all(wallet.due_until is None for wallet in self.books.wallets.values())
+        return was_due
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -189,20 +189,33 @@ class Account:
             raise UnknownAssetType(asset=command.asset_type_id)
         if isinstance(command, Credit):
             expect_expiry_to_come(command, now)
-        self._expect_target(command, asset)
+        target = command.target
+        if target is not None:
+            self._expect_target(command, asset)
         self._expect_state_allows(command.type)
         decision = self._decide(command, asset, now)
-        transaction = self._append(
-            command,
-            now,
+        transaction = self.history.append(
+            transaction_id=command.transaction_id,
+            type=command.type,
             asset_type_id=asset.id,
             amount=decision.amount,
-            parent_id=command.target,
+            actor=command.actor,
+            now=now,
+            effective_at=now,
+            idempotency_key=command.idempotency_key,
+            fingerprint=None if command.idempotency_key is None else command.fingerprint(),
+            terms=command.terms,
+            facts=None if decision.facts is None else canonical(decision.facts),
+            parent_id=target,
             group_id=group_id,
-            decision=decision,
+            refund=decision.refund,
+            note=command.note,
+            entries=decision.entries,
+            lots=decision.lots,
         )
         balance_after = decision.wallet.posted
-        book_expiry(self.books, self.history, decision, now, transaction.effective_at)
+        if decision.freed:
+            book_expiry(self.books, self.history, decision, now, transaction.effective_at)
         return transaction, Receipt(
             transaction_id=transaction.id,
             type=transaction.type,
@@ -213,7 +226,7 @@ class Account:
             balance=self._balance(decision.wallet),
             lots=decision.uses,
             replayed=False,
-            parent_id=command.target,
+            parent_id=target,
             facts=decision.facts or {},
         )
 
@@ -294,7 +307,10 @@ class Account:
         expect_change_allowed(command, self.status, self.books.wallets.values())
         if isinstance(command, EraseAccount):
             self.external_user_id = tombstone(self.id)
+            self.is_erased = True
         else:
+            if self.status is AccountStatus.QUARANTINED:
+                self.is_settled = False  # what came due meanwhile is booked before anything else is decided
             self.status = command.status or self.status
             self.books.limits = changed_limits(self.books.limits, command.limits)
         self.is_changed = True
@@ -313,11 +329,8 @@ class Account:
         asset_type_id: int | None = None,
         amount: int | None = None,
         parent_id: UUID | None = None,
-        group_id: UUID | None = None,
-        decision: Decision | None = None,
     ) -> TransactionRecord:
-        if decision is not None and decision.facts is not None:
-            facts = canonical(decision.facts)
+        """Append what moves nothing: a group's header, a change of the account, a refusal."""
         return self.history.append(
             transaction_id=command.transaction_id,
             type=command.type,
@@ -332,11 +345,7 @@ class Account:
             terms=command.terms,
             facts=facts,
             parent_id=parent_id,
-            group_id=group_id,
-            refund=None if decision is None else decision.refund,
             note=command.note,
-            entries=() if decision is None else decision.entries,
-            lots=() if decision is None else decision.lots,
         )
 
     def _remember(self, command: Command, transaction: TransactionRecord, receipt: AnyReceipt) -> AnyReceipt:

@@ -59,7 +59,8 @@ class Command:
     @property
     def terms(self) -> str | None:
         """`stated` as canonical JSON; None when nothing was."""
-        return json.dumps(self.stated, sort_keys=True, separators=(",", ":")) if self.stated else None
+        stated = self.stated
+        return json.dumps(stated, sort_keys=True, separators=(",", ":")) if stated else None
 
     @property
     def opens_account(self) -> bool:

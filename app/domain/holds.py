@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from app.domain.amounts import UNITS_MAX
 from app.domain.books import Books, Decision
 from app.domain.chain import microseconds
 from app.domain.commands import Capture, Extend, OnExcess, PlaceHold, Release
-from app.domain.errors import CaptureExceedsHold
+from app.domain.errors import AmountTooLarge, CaptureExceedsHold
 from app.domain.hold import Hold, Part
 from app.domain.limits import expect_amount_within_bounds, expect_spend_within_limits
 from app.domain.placement import TREASURY_ID
@@ -38,6 +39,8 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
 def extend(books: Books, command: Extend, asset: AssetType, now: datetime) -> Decision:
     """Set more credits aside for a hold, or move its deadline, or both."""
     hold, wallet, amount = books.open_hold(command.hold_id, asset), books.wallet(asset), command.amount or 0
+    if hold.amount + amount > UNITS_MAX:
+        raise AmountTooLarge
     books.expect_available(wallet, amount, hold=hold)
     parts = _reserved(wallet, amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
     seconds = command.expires_in_seconds
@@ -54,7 +57,10 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
     excess = max(0, amount - left)
     if excess and command.on_excess is OnExcess.REFUSE:
         raise CaptureExceedsHold(asset_type_id=asset.id, capturable=left, amount=amount)
-    expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
+    if hold.captured + amount > UNITS_MAX:
+        raise AmountTooLarge
+    if amount:
+        expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
     books.expect_available(wallet, excess, hold=hold)
     picked = wallet.pick(excess) if excess else []
     held = hold.capture(wallet, amount - excess)

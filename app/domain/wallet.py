@@ -15,7 +15,7 @@ from app.domain.errors import BalanceLimitExceeded, LedgerCorrupt, TooManyLots
 from app.domain.record import record
 from app.domain.records import LotRow, LotUse, WalletRow
 
-LOTS_MAX = 10_000
+LOTS_MAX = 2_000
 """From how many lots one transaction takes at most: it bounds how long it can keep others waiting."""
 
 LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
@@ -279,10 +279,10 @@ class Wallet:
 
     def count(self, day: date, *, spent: int = 0, credited: int = 0) -> None:
         """Add to what was spent and credited on `day`. The counters stop at the largest number they hold."""
-        before = self.on_day(day)
-        self.day = day
-        self.day_spent = min(before[0] + spent, UNITS_MAX)
-        self.day_credited = min(before[1] + credited, UNITS_MAX)
+        if self.day != day:
+            self.day, self.day_spent, self.day_credited = day, 0, 0
+        self.day_spent = min(self.day_spent + spent, UNITS_MAX)
+        self.day_credited = min(self.day_credited + credited, UNITS_MAX)
         self.changed = True
 
     # -- parts -----------------------------------------------------------------------------------------------------

@@ -112,8 +112,10 @@ async def update_states(connection: Connection, accounts: Sequence[Account]) -> 
     expect_rows(status, len(accounts), "accounts")
 
 
-async def erase_notes(connection: Connection, account_id: int, bucket: int, *, after: int, rows_max: int) -> list[int]:
-    """Empty up to `rows_max` texts of an account's transactions after seq `after`; return the seqs of those."""
+async def erase_notes(
+    connection: Connection, account_id: int, bucket: int, *, after: int = 0, rows_max: int | None = None
+) -> list[int]:
+    """Empty the texts of an account's transactions after seq `after`, at most `rows_max`; return the seqs of those."""
     return [row["seq"] for row in await connection.fetch(ERASE_NOTES, account_id, bucket, after, rows_max)]
 
 

@@ -60,9 +60,12 @@ class LoadedFuture:
     lots: list[LotRow]
 
 
-async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max: int) -> LoadedDue:
-    """Load what is due in `wallets` at their moments, at most `rows_max` lots and as many holds of each."""
-    (row,) = await connection.fetch(LOAD_DUE, *_binds(wallets), rows_max)
+async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max: int, parts_max: int) -> LoadedDue:
+    """Load what is due in `wallets` at their moments: at most `rows_max` lots and as many holds of each.
+
+    Of the holds only the first that together reserve `parts_max` lots or a little more, but always one.
+    """
+    (row,) = await connection.fetch(LOAD_DUE, *_binds(wallets), rows_max, parts_max)
     return LoadedDue(
         lots=[lot_row(each) for each in row["lots"]],
         holds=[hold_row(each) for each in row["holds"]],

@@ -107,9 +107,14 @@ async def load(
 
 async def _with_members(connection: Connection, decided: list[DecidedRow]) -> list[DecidedRow]:
     """Give groups that are in force their members."""
-    groups = [each for each in decided if each.type is TransactionType.GROUP and each.outcome is Outcome.POSTED]
-    if not groups:
+    found = {
+        each.transaction_id: each  # asked for by key and by id, it is there twice
+        for each in decided
+        if each.type is TransactionType.GROUP and each.outcome is Outcome.POSTED
+    }
+    if not found:
         return decided
+    groups = list(found.values())
     members: defaultdict[UUID, list[DecidedRow]] = defaultdict(list)
     for row in await connection.fetch(
         LOAD_MEMBERS,

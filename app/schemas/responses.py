@@ -23,7 +23,7 @@ class BalanceResponse(Response):
 
 
 class LotResponse(Response):
-    lot_id: str
+    lot_id: str | None = Field(description="null in a dry run, of a lot that it would make.")
     kind: str = Field(description="`paid` or `promo`.")
     amount: AmountOut
     expires_at: MomentOut | None

@@ -22,6 +22,9 @@ from app.repositories.hold_repo import LoadedDue, WalletAt, WalletOf
 DUE_ROWS_MAX = 200
 """How many due lots, and how many due holds, one unit of work books for a wallet: nobody else is served meanwhile."""
 
+DUE_PARTS_MAX = 2_000
+"""How many lots the due holds of a wallet may reserve that one unit of work ends; one hold it ends in any case."""
+
 FUTURE_ROWS_MAX = 1_000
 """How many holds and expiring lots of a wallet are looked through for when there will be enough."""
 
@@ -46,32 +49,33 @@ class LoadedBooks:
 
 @dataclass(slots=True)
 class _Demand:
-    """What the commands of a unit want of one wallet."""
+    """What the commands of a unit want of one wallet: `takes` at most, of what is free."""
 
     owner: AccountRow
     operations: list[Operation] = field(default_factory=list)
+    takes: int = 0
+    only_takes: bool = True
+    """Whether nothing may come into the wallet in between."""
+    places_holds: bool = False
 
-    @property
-    def takes_any(self) -> bool:
-        """Whether free lots may be taken from."""
-        return any(each.takes for each in self.operations)
-
-    @property
-    def only_takes(self) -> bool:
-        """Whether nothing may come into the wallet in between."""
-        return all(isinstance(each, Spend | PlaceHold) for each in self.operations)
+    def add(self, operation: Operation) -> None:
+        self.operations.append(operation)
+        self.takes += operation.takes
+        if isinstance(operation, PlaceHold):
+            self.places_holds = True
+        elif not isinstance(operation, Spend):
+            self.only_takes = False
 
     def wanted(self, row: WalletRow, *, is_due: bool) -> int:
         """Return how much may be taken out of free lots together: no less than will be."""
         if not self.only_takes:
-            return sum(each.takes for each in self.operations)
+            return self.takes
         at_most = row.posted if is_due else row.posted - row.held
         return min(at_most, sum(each.takes for each in self.operations if each.takes <= at_most or each.takes_part))
 
     def may_fall_short(self, row: WalletRow, *, is_due: bool) -> bool:
         """Whether a command may find too little while a hold keeps something back."""
-        holds = row.held > 0 or any(isinstance(each, PlaceHold) for each in self.operations)
-        return holds and (is_due or sum(each.takes for each in self.operations) > row.posted - row.held)
+        return (row.held > 0 or self.places_holds) and (is_due or self.takes > row.posted - row.held)
 
     def last_deadline(self, asset: AssetType | None, now: datetime) -> datetime | None:
         """Return the last deadline that the commands may set."""
@@ -88,7 +92,7 @@ async def load_books(
 ) -> LoadedBooks:
     """Load what deciding `commands` for `owners` (by user) needs."""
     demands = _demands(owners, commands)
-    takers = [(each.owner, asset_type_id) for (_, asset_type_id), each in demands.items() if each.takes_any]
+    takers = [(each.owner, asset_type_id) for (_, asset_type_id), each in demands.items() if each.takes]
     loaded = await ledger_repo.load(
         connection,
         list(owners.values()),
@@ -112,9 +116,10 @@ def _demands(owners: Owners, commands: Iterable[Command]) -> dict[WalletOf, _Dem
         if owner is not None:
             for operation in command.operations:
                 wallet_of = (owner.id, operation.asset_type_id)
-                if wallet_of not in demands:
-                    demands[wallet_of] = _Demand(owner)
-                demands[wallet_of].operations.append(operation)
+                demand = demands.get(wallet_of)
+                if demand is None:
+                    demand = demands[wallet_of] = _Demand(owner)
+                demand.add(operation)
     return demands
 
 
@@ -155,7 +160,10 @@ class _Loading:
         due = None
         if self._due:
             due = await hold_repo.load_due(
-                self._connection, [self._at(each, self._moments[each[0]]) for each in self._due], DUE_ROWS_MAX
+                self._connection,
+                [self._at(each, self._moments[each[0]]) for each in self._due],
+                DUE_ROWS_MAX,
+                DUE_PARTS_MAX,
             )
         until = {} if due is None else _loaded_until(due)
         for wallet_of, row in self._rows.items():
@@ -184,8 +192,13 @@ class _Loading:
             return
         named = await hold_repo.load_named(self._connection, list(holds), list(parents))
         self._know(named.hold_lots, named.holds)
+        reversed_ids = {each.parent_id for each, _ in operations if isinstance(each, Reversal)}
         for parent in named.parents:
             self._books.parents[parent.owner_id].append(parent)
+            demand = self._demands.get((parent.owner_id, parent.asset_type_id))
+            if parent.id in reversed_ids and demand is not None and demand.takes:
+                # What is taken back may empty lots that others would have been taken from.
+                demand.takes += sum(lot.remaining - lot.held for lot, _ in parent.lines)
 
     async def _load_future(self) -> None:
         """Load what is to come in wallets where a command may have to be told when there will be enough."""
@@ -212,7 +225,7 @@ class _Loading:
 
     async def _give_free_lots(self, rows: list[LotRow]) -> None:
         """Give every wallet that is taken from as many lots, in burn order, as its commands can need together."""
-        wanted = {each: demand for each, demand in self._demands.items() if demand.takes_any and each in self._rows}
+        wanted = {each: demand for each, demand in self._demands.items() if demand.takes and each in self._rows}
         lots_max = FREE_LOTS_FIRST
         while wanted:
             found: defaultdict[WalletOf, list[LotRow]] = defaultdict(list)
@@ -220,15 +233,20 @@ class _Loading:
                 found[row.owner_id, row.asset_type_id].append(row)
             for wallet_of, demand in list(wanted.items()):
                 lots = found.get(wallet_of, [])
-                amount = demand.wanted(self._rows[wallet_of], is_due=wallet_of in self._due)
-                enough = sum(lot.remaining - lot.held for lot in lots) >= amount
-                if enough or len(lots) < lots_max or len(lots) > LOTS_MAX * len(demand.operations):
+                if len(lots) < lots_max or self._suffice(lots, wallet_of, demand):
                     self._wallets[wallet_of].load_free_lots(lots)
                     del wanted[wallet_of]
             if wanted:
                 lots_max *= FREE_LOTS_GROWTH
                 spent_from = [(demand.owner, asset_type_id) for (_, asset_type_id), demand in wanted.items()]
                 rows = await wallet_repo.load_free_lots(self._connection, spent_from, self._books.now, lots_max)
+
+    def _suffice(self, lots: list[LotRow], wallet_of: WalletOf, demand: _Demand) -> bool:
+        """Tell whether a wallet's commands need no more lots than these, or may not touch so many."""
+        if len(lots) > LOTS_MAX * len(demand.operations):
+            return True
+        free = sum(lot.remaining - lot.held for lot in lots)
+        return free >= demand.takes or free >= demand.wanted(self._rows[wallet_of], is_due=wallet_of in self._due)
 
     @staticmethod
     def _at(wallet_of: WalletOf, moment: datetime | None) -> WalletAt:
@@ -244,8 +262,13 @@ def _loaded_until(due: LoadedDue) -> dict[WalletOf, datetime]:
     for wallet_of, lot in _cut_off(due.lots, DUE_ROWS_MAX).items():
         if lot.expires_at is not None:
             until[wallet_of] = lot.expires_at
-    for wallet_of, hold in _cut_off(due.holds, DUE_ROWS_MAX).items():
-        until[wallet_of] = min(hold.deadline, until.get(wallet_of, hold.deadline))
+    parts = Counter[WalletOf]()
+    for hold in due.holds:
+        parts[hold.owner_id, hold.asset_type_id] += len(hold.parts)
+    cut_off = _cut_off(due.holds, DUE_ROWS_MAX)
+    for wallet_of, hold in _cut_off(due.holds, 1).items():
+        if wallet_of in cut_off or parts[wallet_of] >= DUE_PARTS_MAX:
+            until[wallet_of] = min(hold.deadline, until.get(wallet_of, hold.deadline))
     return until
 
 

@@ -171,6 +171,9 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
         await account_repo.insert(connection, opened, now)
     if changed := [each for each in accounts if each.is_changed]:
         await account_repo.update_states(connection, changed)
+        for each in changed:
+            if each.is_erased:
+                await account_repo.erase_notes(connection, each.id, each.bucket)
     await wallet_repo.write(connection, accounts)
     await ledger_repo.append(connection, accounts)
     await wallet_repo.write_lots(connection, accounts)

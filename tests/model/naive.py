@@ -19,7 +19,7 @@ from tests.model.parts import EPOCH, Answer, Hold, Lot, Refused, Take, Transacti
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 BIGINT_MAX = 2**63 - 1
-LOTS_MAX = 10_000
+LOTS_MAX = 2_000
 NOT_RECORDED = {"unknown_hold", "unknown_transaction", "expiry_invalid", "idempotency_mismatch"} | {
     "amount_below_minimum",
     "amount_above_maximum",

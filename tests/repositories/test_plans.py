@@ -18,7 +18,7 @@ from app.database import BEGIN, Connection, Database, driver_connection
 from app.domain.commands import GROUP_MAX
 from app.repositories.statements import _SQL, statement
 from app.services.account_service import NOTES_ERASED_MAX
-from app.services.loading import DUE_ROWS_MAX, FREE_LOTS_FIRST, FUTURE_ROWS_MAX
+from app.services.loading import DUE_PARTS_MAX, DUE_ROWS_MAX, FREE_LOTS_FIRST, FUTURE_ROWS_MAX
 from tests.conftest import DIRECT_URL, SEEDED_TEMPLATE, cloned_database
 from tests.pooler.pgbouncer import PgBouncer
 from tests.repositories.filled_ledger import fill
@@ -63,7 +63,7 @@ HOT = {
     "insert_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment", "day", "amount", "amount")),
     "list_balances": Hot(("id", "bucket"), takes_arrays=False),
     "load_account": Hot(("external_user_id", "bucket"), takes_arrays=False),
-    "load_due": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX)),
+    "load_due": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX, DUE_PARTS_MAX)),
     "load_free_lots": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX)),
     "load_future": Hot(("id", "bucket", "asset_type_id", "moment", FUTURE_ROWS_MAX)),
     "load_members": Hot(("id", "bucket", "transaction_id", "asset_type_id", GROUP_MAX)),

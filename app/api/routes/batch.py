@@ -1,7 +1,6 @@
 """Many operations in one call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -17,6 +16,7 @@ from app.api.problems import problem_of, validation_problem
 from app.domain.commands import Command
 from app.domain.errors import FieldInvalid, WalletError
 from app.domain.placement import bucket_of
+from app.domain.record import record
 from app.domain.records import AnyReceipt, AssetType, TransactionType
 from app.schemas.requests import BatchGroup, BatchOperation, BatchRequest
 from app.schemas.responses import BatchResponse
@@ -29,7 +29,7 @@ _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 Problem = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class _Built:
     """A command, and the asset types that its amounts are in."""
 
@@ -102,4 +102,5 @@ def _result(answer: AnyReceipt | WalletError, built: _Built) -> dict[str, Any]:
         asset = built.assets.get(int(str(answer.facts.get("asset_type_id") or 0)))
         return problem_of(answer, scale=None if asset is None else asset.scale)
     members = receipt_members(answer, built.assets, dry_run=built.command.dry_run)
-    return {"status": success_status(answer), **members}
+    members["status"] = success_status(answer)
+    return members

@@ -1,6 +1,6 @@
 -- Empty the erasable texts of one owner, some at a time; their digests stay, for the chain.
--- Binds: $1 owner id, $2 bucket, $3 after which seq, $4 how many at most.
--- Locks: the rows, under their owner's lock. Rows: the seqs of those that were looked at.
+-- Binds: $1 owner id, $2 bucket, $3 after which seq, $4 how many at most (NULL: all).
+-- Locks: the rows, under their owner's lock. Rows: the seqs of those that were emptied.
 UPDATE transaction_notes AS n
    SET salt = NULL,
        reference = NULL,
@@ -13,6 +13,7 @@ UPDATE transaction_notes AS n
        WHERE notes.owner_id = $1
          AND notes.bucket = $2
          AND notes.seq > $3
+         AND notes.salt IS NOT NULL
        ORDER BY notes.seq
        LIMIT $4
        ) AS next

@@ -1,6 +1,6 @@
 -- Load what time has decided in wallets and nobody has booked yet: only for wallets whose next_due_at has come.
 -- Binds: $1 owner ids, $2 buckets, $3 asset type ids, $4 the moment for each; $5 how many lots, and how many holds, at
---        most for each wallet.
+--        most for each wallet; $6 after how many lots that those holds reserve no further hold is loaded.
 -- Locks: none. Rows: one, with arrays:
 --   lots      (the columns of a lot; those that have something free to expire, soonest first within a wallet)
 --   holds     (the columns of a hold; those whose deadline has come, soonest first within a wallet)
@@ -31,16 +31,18 @@ due_hold AS MATERIALIZED (
     SELECT d.*
       FROM wallet AS w
      CROSS JOIN LATERAL (
-           SELECT h.*
+           SELECT h.*, sum(cardinality(h.lot_ids)) OVER (ORDER BY h.deadline, h.seq) - cardinality(h.lot_ids) AS before
              FROM holds AS h
             WHERE h.owner_id = w.owner_id
               AND h.asset_type_id = w.asset_type_id
               AND h.bucket = w.bucket
               AND h.status = 'open'
               AND h.deadline <= w.now
-            ORDER BY h.deadline
+            ORDER BY h.deadline, h.seq
             LIMIT $5::integer
            ) AS d
+     WHERE d.before < $6::integer
+     ORDER BY d.deadline, d.seq
 )
 SELECT ARRAY(
            SELECT ROW(d.id, d.owner_id, d.asset_type_id, d.seq, d.kind, d.priority, d.expires_at, d.granted,
