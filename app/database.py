@@ -35,6 +35,9 @@ WORK_SECONDS = 4.0
 COMMIT_SECONDS = 4.0
 ROLLBACK_SECONDS = 1.0
 LOCK_TIMEOUT_MS = 250
+STATEMENT_SECONDS = 20
+"""How long a statement stays planned. A plan that was right for a nearly empty table must not outlive it for long."""
+
 ATTEMPTS = 5
 
 # Every statement of a unit is index probes by construction: planned once for any number of keys, and with the plans
@@ -88,6 +91,7 @@ class Database:
     def __init__(self, url: str, *, pooler: Pooler = Pooler.NONE, pool_size: int = 10) -> None:
         connect_args: dict[str, Any] = {
             "timeout": CONNECT_TIMEOUT_SECONDS,
+            "max_cached_statement_lifetime": STATEMENT_SECONDS,
             "server_settings": {"application_name": "wallet"},
         }
         if pooler is Pooler.TRANSACTION:
