@@ -40,7 +40,7 @@ test-pooler: $(READY)  ## Run the functional tests through a pgbouncer in transa
 soak: $(READY)  ## Run the tests of failures, races and overload at length, six minutes (SEED=… to repeat)
 	@LONG=1 $(BIN)/python -m pytest $(LONG_TESTS)
 
-simulate: $(READY)  ## Drive engine and naive model together, 20,000 runs, half an hour (SEED=… to repeat)
+simulate: $(READY)  ## Drive engine and naive model together, 20,000 runs (SEED=… to repeat)
 	@seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))')} && echo "SEED=$$seed" \
 		&& LONG=1 SEED=$$seed $(BIN)/python -m pytest --hypothesis-seed=$$seed tests/model
 
