@@ -11,6 +11,7 @@ from fastapi import Response
 from pydantic_core import to_json
 
 from app.domain.amounts import format_amount
+from app.domain.chain import moment
 from app.domain.placement import is_system_account
 from app.domain.records import (
     AnyReceipt,
@@ -21,7 +22,6 @@ from app.domain.records import (
     Receipt,
     TransactionType,
 )
-from app.domain.replays import moment
 from app.schemas.fields import rfc3339
 from app.services.account_service import AccountView
 

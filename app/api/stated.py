@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.amounts import format_amount
+from app.domain.chain import moment
 from app.domain.errors import ERRORS_BY_CODE
-from app.domain.replays import moment
 from app.schemas.fields import rfc3339
 from app.services.catalogue import Catalogue
 

@@ -24,6 +24,8 @@ from app.domain.commands import (
     EraseAccount,
     Extend,
     Group,
+    OnHold,
+    OnTransaction,
     Operation,
     PlaceHold,
     Refund,
@@ -107,7 +109,6 @@ class Account:
         """Whether all that was due is booked: what was loaded of it was all. On a quarantined account nothing is."""
         self.history = History(row)
         self.books = Books(row.id, wallets, new_id, holds=holds, parents=parents, limits=row.limits)
-        self._new_id = new_id
         self._decided: dict[str, DecidedRow] = {}
         self._decided_ids: dict[UUID, DecidedRow] = {}
         for each in decided:
@@ -233,9 +234,9 @@ class Account:
     def _expect_target(self, command: Operation, asset: AssetType) -> None:
         """Raise UnknownHold or UnknownTransaction when the command names one that the owner does not have."""
         match command:
-            case Capture() | Release() | Extend():
+            case OnHold():
                 self.books.hold(command.hold_id, asset)
-            case Refund() | Reversal():
+            case OnTransaction():
                 self.books.parent(command.parent_id, asset)
             case _:
                 pass

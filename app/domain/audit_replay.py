@@ -10,7 +10,6 @@ from uuid import UUID
 
 from app.domain.amounts import UNITS_MAX
 from app.domain.audit_state import (
-    EPOCH,
     AuditedTransaction,
     AuditFailure,
     AuditHold,
@@ -23,7 +22,7 @@ from app.domain.audit_state import (
     pay_debt,
     split_parts,
 )
-from app.domain.chain import microseconds
+from app.domain.chain import microseconds, moment
 from app.domain.commands import PRIORITY_DEFAULT
 from app.domain.placement import BREAKAGE_ID, TREASURY_ID
 from app.domain.records import (
@@ -129,7 +128,7 @@ class _Replay:
         if terms.get("never_expires"):
             expires_at = None
         elif "expires_at" in terms:
-            expires_at = EPOCH + timedelta(microseconds=terms["expires_at"])
+            expires_at = moment(terms["expires_at"])
         elif "expires_in_days" in terms:
             expires_at = later(now, timedelta(days=terms["expires_in_days"]))
         kind = _KINDS.get(transaction.type, terms.get("kind", LotKind.PROMO))
@@ -221,7 +220,7 @@ class _Replay:
             return later(self._now, timedelta(seconds=seconds))
         if self._transaction.type is TransactionType.EXTEND:
             return hold.deadline
-        deadline = EPOCH + timedelta(microseconds=said)
+        deadline = moment(said)
         expect(deadline > self._now, f"{self._name}: its deadline is before it")
         return deadline
 

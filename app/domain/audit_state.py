@@ -3,13 +3,12 @@
 import heapq
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from app.domain.chain import EPOCH
 from app.domain.record import record
 from app.domain.records import EntryRecord, HoldPart, HoldStatus, LotRow, TransactionRecord, TransactionType
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Line = tuple[UUID, int]
 """A lot and what went into it or, negative, out of it."""

@@ -203,4 +203,4 @@ class Books:
 
     def _known_hold(self, row: HoldRow) -> Hold:
         lot = self.wallets[row.asset_type_id].lot
-        return Hold(row, [(lot(each.lot_id), each.amount, each.held_at) for each in row.parts], is_new=False)
+        return Hold(row, [(lot(each.lot_id), each.amount, each.held_at) for each in row.parts])

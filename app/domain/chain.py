@@ -40,7 +40,7 @@ _LENGTH = struct.Struct(">i")
 _ABSENT = _LENGTH.pack(-1)
 _NO_ID = bytes(16)
 _NO_DIGEST = bytes(32)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -93,7 +93,12 @@ def canonical_bytes(transaction: TransactionRecord) -> bytes:
 @lru_cache(maxsize=256)  # all transactions of a unit of work have the same moment
 def microseconds(moment: datetime) -> int:
     """Return the microseconds from 1970-01-01T00:00:00Z to `moment`, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def moment(microseconds_since_1970: int) -> datetime:
+    """Return the moment that `microseconds` has made a number of."""
+    return EPOCH + timedelta(microseconds=microseconds_since_1970)
 
 
 def note_digest(

@@ -277,10 +277,8 @@ class Extend(OnHold):
 
 
 @record
-class Refund(Operation):
-    """Gives back what a spend or capture took: `amount`, or all that is left of it."""
-
-    type: ClassVar[TransactionType] = TransactionType.REFUND
+class OnTransaction(Operation):
+    """A command on a transaction that was booked before."""
 
     parent_id: UUID
 
@@ -291,23 +289,24 @@ class Refund(Operation):
 
 
 @record
-class Reversal(Operation):
+class Refund(OnTransaction):
+    """Gives back what a spend or capture took: `amount`, or all that is left of it."""
+
+    type: ClassVar[TransactionType] = TransactionType.REFUND
+
+
+@record
+class Reversal(OnTransaction):
     """Takes back what a top-up or bonus gave."""
 
     type: ClassVar[TransactionType] = TransactionType.REVERSAL
 
-    parent_id: UUID
     on_shortfall: OnShortfall = OnShortfall.REFUSE
 
     @property
     def stated(self) -> Mapping[str, Any]:
         """See `Command.stated`."""
         return {} if self.on_shortfall is OnShortfall.REFUSE else {"on_shortfall": self.on_shortfall.value}
-
-    @property
-    def target(self) -> UUID | None:
-        """See `Operation.target`."""
-        return self.parent_id
 
 
 @record

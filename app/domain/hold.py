@@ -16,9 +16,9 @@ class Hold:
 
     __slots__ = ("amount", "captured", "changed", "deadline", "parts", "row", "status")
 
-    def __init__(self, row: HoldRow, parts: list[Part], *, is_new: bool) -> None:
+    def __init__(self, row: HoldRow, parts: list[Part], *, changed: bool = False) -> None:
         self.row = row
-        self.changed = is_new
+        self.changed = changed
         self.amount = row.amount
         self.captured = row.captured
         self.deadline = row.deadline

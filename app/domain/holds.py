@@ -31,7 +31,7 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
         parts=(),
     )
     parts = _reserved(wallet, command.amount, now)
-    hold = books.holds[row.id] = Hold(row, parts, is_new=True)
+    hold = books.holds[row.id] = Hold(row, parts, changed=True)
     wallet.expect_at(hold.deadline)
     return _set_aside(wallet, hold, parts, command.amount)
 

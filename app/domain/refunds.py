@@ -1,8 +1,9 @@
 """Giving back what a spend or capture took, whole or in parts, to the lots that it came from."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from app.domain.books import Books, Decision, Parent
+from app.domain.chain import moment
 from app.domain.commands import Refund
 from app.domain.errors import NotRefundable, RefundExceedsRemaining, TooManyLots
 from app.domain.placement import TREASURY_ID
@@ -11,8 +12,6 @@ from app.domain.wallet import LOTS_MAX, Lot, Move, Wallet, later
 
 Taken = tuple[Lot, int, datetime]
 """A lot, how much was taken from it, and when."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def refund(books: Books, command: Refund, asset: AssetType, seq: int, now: datetime) -> Decision:
@@ -67,7 +66,7 @@ def _last_taken(parent: Parent, amount: int) -> list[Taken]:
 
 def _taken(parent: Parent) -> list[Taken]:
     """Return what a spend or capture took. What a capture took from its hold was taken when it was set aside."""
-    held_at = [_EPOCH + timedelta(microseconds=each) for each in parent.facts().get("held_at", ())]
+    held_at = [moment(each) for each in parent.facts().get("held_at", ())]
     lines, rest = list[Taken](), parent.row.amount
     for number, (lot, amount) in enumerate(parent.lines):
         if rest == 0:

@@ -1,11 +1,11 @@
 """What an idempotency key remembers: the answer that was given, and what differs in another request."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from app.domain.chain import microseconds
-from app.domain.commands import Command, Operation
+from app.domain.chain import microseconds, moment
+from app.domain.commands import Command, OnHold, Operation
 from app.domain.errors import ERRORS_BY_CODE, Fact, LedgerCorrupt, StateRefusal
 from app.domain.records import (
     DecidedRow,
@@ -15,8 +15,6 @@ from app.domain.records import (
     TransactionRecord,
     TransactionType,
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def canonical(facts: FactsOf) -> str:
@@ -29,11 +27,6 @@ def facts_of(decided: DecidedRow) -> FactsOf:
     """Read what a transaction came to beyond the usual."""
     facts: FactsOf = json.loads(decided.facts or "{}")
     return facts
-
-
-def moment(microseconds_since_1970: int) -> datetime:
-    """Read a time out of facts."""
-    return _EPOCH + timedelta(microseconds=microseconds_since_1970)
 
 
 def uses_of(decided: DecidedRow) -> tuple[LotUse, ...]:
@@ -84,7 +77,7 @@ def differing_field(decided: DecidedRow, command: Command) -> str:
         if decided.asset_type_id != command.asset_type_id:
             return "asset_type_id"
         if decided.parent_id != command.target:
-            return "hold_id" if hasattr(command, "hold_id") else "transaction_id"
+            return "hold_id" if isinstance(command, OnHold) else "transaction_id"
         if command.amount is not None and facts_of(decided).get("requested", decided.amount) != command.amount:
             return "amount"
     before, after = json.loads(decided.terms or "{}"), json.loads(command.terms or "{}")

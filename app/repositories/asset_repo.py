@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from app.database import Connection
-from app.domain.records import AssetStatus, AssetType, Limits
+from app.domain.records import AssetType
+from app.repositories.rows import asset_type
 from app.repositories.statements import rows_of, statement
 
 LIST_ASSET_TYPES = statement("list_asset_types")
@@ -15,25 +16,7 @@ INSERT_MISSING_ASSET_TYPES = statement("insert_missing_asset_types")
 
 async def list_all(connection: Connection) -> list[AssetType]:
     """Return every asset type in the order of the ids."""
-    return [
-        AssetType(
-            id=row["id"],
-            code=row["code"],
-            name=row["name"],
-            scale=row["scale"],
-            status=AssetStatus(row["status"]),
-            default_expiry_days=row["default_expiry_days"],
-            hold_seconds=row["hold_seconds"],
-            limits=Limits(
-                amount_min=row["amount_min"],
-                amount_max=row["amount_max"],
-                balance_max=row["balance_max"],
-                daily_spend_max=row["daily_spend_max"],
-                daily_credit_max=row["daily_credit_max"],
-            ),
-        )
-        for row in await connection.fetch(LIST_ASSET_TYPES)
-    ]
+    return [asset_type(tuple(row)) for row in await connection.fetch(LIST_ASSET_TYPES)]
 
 
 async def lock(connection: Connection) -> None:

@@ -19,8 +19,7 @@ from app.domain.records import (
     WalletRow,
 )
 from app.repositories.account_repo import account_row
-from app.repositories.hold_repo import hold_row
-from app.repositories.lot_rows import lot_row
+from app.repositories.rows import hold_row, lot_row, wallet_row
 from app.repositories.statements import statement
 
 STREAM_ACCOUNTS = statement("stream_accounts")
@@ -135,19 +134,7 @@ async def lots(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], L
 async def wallets(connection: Connection) -> AsyncIterator[tuple[tuple[int], WalletRow]]:
     """Yield every wallet with its owner, in the order of owner and asset type."""
     async for row in connection.cursor(STREAM_WALLETS, prefetch=PREFETCH):
-        yield (
-            (row["owner_id"],),
-            WalletRow(
-                owner_id=row["owner_id"],
-                asset_type_id=row["asset_type_id"],
-                posted=row["posted"],
-                held=row["held"],
-                next_due_at=row["next_due_at"],
-                day=row["day"],
-                day_spent=row["day_spent"],
-                day_credited=row["day_credited"],
-            ),
-        )
+        yield (row["owner_id"],), wallet_row(tuple(row))
 
 
 async def holds(connection: Connection) -> AsyncIterator[tuple[tuple[int], HoldRow]]:

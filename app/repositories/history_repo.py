@@ -41,7 +41,7 @@ from app.domain.shown import (
 )
 from app.models.tables import accounts, ledger_entries, lots, transaction_notes, transactions
 from app.repositories.listing_repo import LOT_COLUMNS, Owner
-from app.repositories.lot_rows import lot_row
+from app.repositories.rows import lot_row
 
 _t, _n, _e = transactions.c, transaction_notes.c, ledger_entries.c
 

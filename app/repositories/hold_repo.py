@@ -9,8 +9,8 @@ from app.database import Connection
 from app.domain.account import Account
 from app.domain.hold import Hold
 from app.domain.record import record
-from app.domain.records import HoldPart, HoldRow, HoldStatus, LotRow, Outcome, ParentRow, TransactionType
-from app.repositories.lot_rows import lot_row
+from app.domain.records import HoldRow, LotRow, Outcome, ParentRow, TransactionType
+from app.repositories.rows import hold_row, lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_DUE = statement("load_due")
@@ -107,25 +107,6 @@ async def write(connection: Connection, accounts: Sequence[Account]) -> None:
     changed = [(account, hold) for account in accounts for hold in account.books.holds.values() if hold.changed]
     if changed:
         expect_rows(await connection.execute(WRITE_HOLDS, *_columns(changed)), len(changed), "holds")
-
-
-def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
-    """Build a hold from its columns, in the order in which the statements name them."""
-    hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status, lot_ids, amounts, held_at = columns
-    return HoldRow(
-        id=hold_id,
-        owner_id=owner_id,
-        asset_type_id=asset_type_id,
-        seq=seq,
-        amount=amount,
-        captured=captured,
-        deadline=deadline,
-        status=HoldStatus(status),
-        parts=tuple(
-            HoldPart(lot_id=lot_id, amount=part, held_at=since)
-            for lot_id, part, since in zip(lot_ids, amounts, held_at, strict=True)
-        ),
-    )
 
 
 def _parent_row(columns: Any) -> ParentRow:  # noqa: ANN401

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from app.database import Connection
@@ -15,11 +14,9 @@ from app.domain.placement import bucket_of_account
 from app.domain.record import record
 from app.domain.records import (
     AccountRow,
-    AssetStatus,
     AssetType,
     DecidedRow,
     EntryRecord,
-    Limits,
     LotRow,
     Outcome,
     TransactionRecord,
@@ -27,8 +24,7 @@ from app.domain.records import (
     WalletRow,
 )
 from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid
-from app.repositories.decided_rows import decided_row
-from app.repositories.lot_rows import lot_row
+from app.repositories.rows import asset_type, decided_row, lot_row, wallet_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
@@ -98,10 +94,10 @@ async def load(
         raise AssertionError("a SELECT without FROM has one row")
     return Loaded(
         now=row["now"],
-        wallets=[_wallet(each) for each in row["wallets"]],
+        wallets=[wallet_row(each) for each in row["wallets"]],
         free_lots=[lot_row(each) for each in row["free_lots"]],
         decided=await _with_members(connection, [decided_row(each) for each in row["decided"]]),
-        asset_types={each[0]: _asset_type(each) for each in row["asset_types"]},
+        asset_types={each[0]: asset_type(each) for each in row["asset_types"]},
     )
 
 
@@ -228,38 +224,3 @@ async def _insert_notes(connection: Connection, transactions: Sequence[Transacti
         [note.reason for _, note in rows],
     )
     expect_rows(status, len(rows), "transaction_notes")
-
-
-def _wallet(columns: Any) -> WalletRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
-    owner_id, asset_type_id, posted, held, next_due_at, day, day_spent, day_credited = columns
-    return WalletRow(
-        owner_id=owner_id,
-        asset_type_id=asset_type_id,
-        posted=posted,
-        held=held,
-        next_due_at=next_due_at,
-        day=day,
-        day_spent=day_spent,
-        day_credited=day_credited,
-    )
-
-
-def _asset_type(columns: Any) -> AssetType:  # noqa: ANN401
-    asset_type_id, code, name, scale, status, default_expiry_days, hold_seconds, *limits = columns
-    amount_min, amount_max, balance_max, daily_spend_max, daily_credit_max = limits
-    return AssetType(
-        id=asset_type_id,
-        code=code,
-        name=name,
-        scale=scale,
-        status=AssetStatus(status),
-        default_expiry_days=default_expiry_days,
-        hold_seconds=hold_seconds,
-        limits=Limits(
-            amount_min=amount_min,
-            amount_max=amount_max,
-            balance_max=balance_max,
-            daily_spend_max=daily_spend_max,
-            daily_credit_max=daily_credit_max,
-        ),
-    )

@@ -14,8 +14,7 @@ from app.domain.record import record
 from app.domain.records import AccountStatus, HoldRow, HoldStatus, LotRow
 from app.domain.shown import BurnPosition, ListedAccount, ListedHold
 from app.models.tables import accounts, holds, lots, transactions
-from app.repositories.hold_repo import hold_row
-from app.repositories.lot_rows import lot_row
+from app.repositories.rows import hold_row, lot_row
 
 _SURROGATES = range(0xD800, 0xE000)
 _CODE_POINT_MAX = 0x10FFFF

@@ -11,7 +11,7 @@ from app.domain.due import ReleasedPart, settled_balance
 from app.domain.record import record
 from app.domain.records import AccountRow, Balance, LotRow
 from app.domain.wallet import Lot, Wallet
-from app.repositories.lot_rows import lot_row
+from app.repositories.rows import lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_FREE_LOTS = statement("load_free_lots")
@@ -22,7 +22,7 @@ UPDATE_LOTS = statement("update_lots")
 UPDATE_LOT_MARKS = statement("update_lot_marks")
 READ_BALANCES = statement("read_balances")
 FIND_DUE = statement("find_due")
-LIST_BALANCES = statement("list_balances")
+LIST_WALLETS = statement("list_wallets")
 
 
 @record
@@ -152,10 +152,9 @@ async def find_due(connection: Connection, rows_max: int) -> list[tuple[str, int
     return [(row["external_user_id"], row["bucket"], row["due"]) for row in rows]
 
 
-async def list_balances(connection: Connection, account_id: int, bucket: int) -> list[Balance]:
-    """Return what every wallet of one account has now, in the order of the asset types."""
-    rows = await connection.fetch(LIST_BALANCES, account_id, bucket)
-    return [_balance(row, row["asset_type_id"]) for row in rows]
+async def list_wallets(connection: Connection, account_id: int, bucket: int) -> list[int]:
+    """Return of which asset types an account has wallets, in their order."""
+    return [row["asset_type_id"] for row in await connection.fetch(LIST_WALLETS, account_id, bucket)]
 
 
 def _balance(row: Record, asset_type_id: int) -> Balance:

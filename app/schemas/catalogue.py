@@ -6,7 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from app.domain.records import HOLD_SECONDS_DEFAULT, AssetStatus
 from app.schemas.fields import check_text
-from app.schemas.requests import LimitsRequest, Request
+from app.schemas.requests import HOLD_SECONDS_MAX, LimitsRequest, Request
 from app.schemas.responses import AmountOut, Response
 
 NewAssetCode = Annotated[
@@ -24,7 +24,7 @@ ExpiryDays = Annotated[
     int, Field(ge=1, le=36_500, description="After so many days credits expire, unless their top-up says otherwise.")
 ]
 HoldSeconds = Annotated[
-    int, Field(ge=1, le=31_536_000, description="So long a hold lasts, unless the hold says otherwise.")
+    int, Field(ge=1, le=HOLD_SECONDS_MAX, description="So long a hold lasts, unless the hold says otherwise.")
 ]
 DryRun = Annotated[bool, Field(description="Answer what would be, and change nothing.")]
 

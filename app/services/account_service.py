@@ -1,22 +1,19 @@
 """Accounts: opening them, showing them, and erasing who they belonged to."""
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
-from app.database import CommitUnconfirmed, Connection, Database, LockHeld
+from app.database import Connection, Database
 from app.domain.commands import EraseAccount
-from app.domain.errors import AccountNotClosed, Busy, DatabaseUnavailable, UnknownUser
+from app.domain.errors import AccountNotClosed, UnknownUser
 from app.domain.placement import bucket_of
 from app.domain.records import AccountStatus, Balance, ChangeReceipt
 from app.repositories import account_repo, wallet_repo
+from app.repositories.wallet_repo import BalanceQuestion
+from app.services.repeating import run_repeatedly
 from app.services.wallet_service import WalletService
 
-T = TypeVar("T")
-
-ATTEMPTS = 3
 NOTES_ERASED_MAX = 5_000
 """How many texts one unit of work empties."""
 
@@ -69,7 +66,7 @@ class AccountService:
                 await account_repo.set_metadata(connection, external_user_id, bucket, metadata)
             return await _view(connection, external_user_id), opened
 
-        return await self._in_unit(work)  # opening twice is opening once
+        return await run_repeatedly(self._database, work)  # opening twice is opening once
 
     async def erase(self, command: EraseAccount) -> ChangeReceipt:
         """Erase the personal data of a closed account: the texts of its transactions, then its name.
@@ -94,18 +91,9 @@ class AccountService:
     async def _erase_notes(self, account_id: int, bucket: int) -> None:
         seqs = [0]
         while seqs:
-            seqs = await self._in_unit(partial(_erase_some, account_id=account_id, bucket=bucket, after=max(seqs)))
-
-    async def _in_unit(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run what can be repeated as a unit of work."""
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._database.run(work)
-            except CommitUnconfirmed:
-                continue
-            except LockHeld as error:
-                raise Busy from error
-        raise DatabaseUnavailable
+            seqs = await run_repeatedly(
+                self._database, partial(_erase_some, account_id=account_id, bucket=bucket, after=max(seqs))
+            )
 
 
 async def _erase_some(connection: Connection, *, account_id: int, bucket: int, after: int) -> list[int]:
@@ -120,11 +108,15 @@ async def _view(connection: Connection, external_user_id: str) -> AccountView:
     shown = await account_repo.load(connection, external_user_id, bucket)
     if shown is None:
         raise UnknownUser(external_user_id=external_user_id)
+    questions = [
+        BalanceQuestion(external_user_id=external_user_id, bucket=bucket, asset_type_id=asset_type_id)
+        for asset_type_id in await wallet_repo.list_wallets(connection, shown.id, bucket)
+    ]
     return AccountView(
         id=shown.id,
         external_user_id=external_user_id,
         status=shown.status,
         metadata=shown.metadata,
         limits={int(each): own for each, own in json.loads(shown.limits or "{}").items()},
-        wallets=await wallet_repo.list_balances(connection, shown.id, bucket),
+        wallets=[each for each in await wallet_repo.read_balances(connection, questions) if each is not None],
     )

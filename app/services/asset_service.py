@@ -4,19 +4,15 @@ Writers take turns under one lock, so two that come at once get two numbers, and
 told to other processes: they load policy with each batch, and look up an asset type that they do not know yet.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
 
-from app.database import CommitUnconfirmed, Connection, Database, LockHeld
-from app.domain.errors import AssetCodeTaken, Busy, DatabaseUnavailable, UnknownAssetType
+from app.database import Connection, Database
+from app.domain.errors import AssetCodeTaken, UnknownAssetType
 from app.domain.records import AssetType
 from app.repositories import asset_repo
-
-ATTEMPTS = 3
-
-Work: TypeAlias = Callable[[Connection], Awaitable[AssetType]]
+from app.services.repeating import run_repeatedly
 
 
 class AssetService:
@@ -45,7 +41,7 @@ class AssetService:
                 await asset_repo.insert(connection, added)
             return added
 
-        return await self._run(partial(work, was_sent=False), again=partial(work, was_sent=True))
+        return await run_repeatedly(self._database, partial(work, was_sent=False), again=partial(work, was_sent=True))
 
     async def change(
         self, asset_type_id: int, revise: Callable[[AssetType], AssetType], *, dry_run: bool = False
@@ -71,15 +67,4 @@ class AssetService:
                 await asset_repo.update(connection, revised)
             return revised
 
-        return await self._run(work, again=work)
-
-    async def _run(self, work: Work, *, again: Work) -> AssetType:
-        """Run `work`, and `again` when it is not known whether a commit is in force."""
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._database.run(work)
-            except CommitUnconfirmed:
-                work = again
-            except LockHeld as error:
-                raise Busy from error
-        raise DatabaseUnavailable
+        return await run_repeatedly(self._database, work)

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 import structlog
 
 from app.database import Connection, Database
-from app.domain.commands import BookDue
 from app.domain.errors import Unavailable, WalletError
-from app.domain.settlement import SYSTEM
 from app.repositories import wallet_repo
-from app.services.ids import new_id
+from app.services.posting import book_due
 from app.services.wallet_service import WalletService
 
 PAUSE_SECONDS = 1.0
@@ -69,12 +67,7 @@ class DueJob:
         """Book for `users`; return for how many it could be done now."""
         booked = 0
         for some in _shares(users):
-            answers = await self._wallets.execute_all(
-                [
-                    BookDue(transaction_id=new_id(bucket), external_user_id=user, bucket=bucket, actor=SYSTEM)
-                    for user, bucket, _ in some
-                ]
-            )
+            answers = await self._wallets.execute_all([book_due(user, bucket) for user, bucket, _ in some])
             booked += sum(not isinstance(each, WalletError) for each in answers)
         return booked
 

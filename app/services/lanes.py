@@ -12,17 +12,15 @@ from functools import partial
 import structlog
 
 from app.database import CommitUnconfirmed, Connection, Database, LockHeld
-from app.domain.commands import BookDue, Command
+from app.domain.commands import Command
 from app.domain.errors import Busy, InternalError, LedgerCorrupt, OutcomeUnknown, Unavailable, WalletError
 from app.domain.placement import bucket_of_account
 from app.domain.records import AnyReceipt
-from app.domain.settlement import SYSTEM
 from app.repositories import account_repo
 from app.services.account_directory import AccountDirectory
 from app.services.coalescer import Coalescer, StillAtWork
-from app.services.ids import new_id
 from app.services.parking import CommandTicket, Parking
-from app.services.posting import Answer, Posted, post
+from app.services.posting import Answer, Posted, book_due, post
 
 LANES = 2
 """While one lane's batch is in the database, the other's is being decided. A small batch has the commands of both."""
@@ -226,7 +224,7 @@ class Lanes:
 
     async def _due_was_booked(self, user: str, bucket: int) -> bool:
         """Book some of what is due for one owner; tell whether that was all."""
-        command = BookDue(transaction_id=new_id(bucket), external_user_id=user, bucket=bucket, actor=SYSTEM)
+        command = book_due(user, bucket)
 
         async def work(connection: Connection) -> Posted:
             return await post(connection, [command], self._directory)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from app.database import Connection
-from app.domain.commands import Command, Extend, OnHold, Operation, PlaceHold, Refund, Reversal, Spend
+from app.domain.commands import Command, Extend, OnHold, OnTransaction, Operation, PlaceHold, Reversal, Spend
 from app.domain.placement import bucket_of_account
 from app.domain.records import AccountRow, AssetType, DecidedRow, HoldRow, LotRow, ParentRow, WalletRow
 from app.domain.wallet import LOTS_MAX, Wallet, later
@@ -57,6 +57,8 @@ class _Demand:
     only_takes: bool = True
     """Whether nothing may come into the wallet in between."""
     places_holds: bool = False
+    names_others: bool = False
+    """Whether any of them is about a hold or transaction that was there before."""
 
     def add(self, operation: Operation) -> None:
         self.operations.append(operation)
@@ -65,6 +67,7 @@ class _Demand:
             self.places_holds = True
         elif not isinstance(operation, Spend):
             self.only_takes = False
+            self.names_others = self.names_others or isinstance(operation, OnHold | OnTransaction)
 
     def wanted(self, row: WalletRow, *, is_due: bool) -> int:
         """Return how much may be taken out of free lots together: no less than will be."""
@@ -105,7 +108,7 @@ async def load_books(
     books = LoadedBooks(now=loaded.now, asset_types=loaded.asset_types)
     for decided in loaded.decided:
         books.decided[decided.owner_id].append(decided)
-    await _Loading(connection, owners, demands, books, loaded.wallets).run(commands, loaded.free_lots)
+    await _Loading(connection, owners, demands, books, loaded.wallets).run(loaded.free_lots)
     return books
 
 
@@ -156,7 +159,7 @@ class _Loading:
         self._wallets: dict[WalletOf, Wallet] = {}
         self._holds: dict[UUID, HoldRow] = {}
 
-    async def run(self, commands: Sequence[Command], free_lots: list[LotRow]) -> None:
+    async def run(self, free_lots: list[LotRow]) -> None:
         due = None
         if self._due:
             due = await hold_repo.load_due(
@@ -178,18 +181,19 @@ class _Loading:
             for lot in due.lots:
                 wallet = self._wallets[lot.owner_id, lot.asset_type_id]
                 wallet.due_lots.append(wallet.know(lot))
-        await self._load_named(commands)
+        await self._load_named()
         await self._load_future()
         await self._give_free_lots(free_lots)
         for hold in self._holds.values():
             self._books.holds[hold.owner_id].append(hold)
 
-    async def _load_named(self, commands: Iterable[Command]) -> None:
-        operations = [(operation, each.bucket) for each in commands for operation in each.operations]
-        holds = {(each.hold_id, bucket) for each, bucket in operations if isinstance(each, OnHold)}
-        parents = {(each.parent_id, bucket) for each, bucket in operations if isinstance(each, Refund | Reversal)}
-        if not holds and not parents:
+    async def _load_named(self) -> None:
+        naming = [each for each in self._demands.values() if each.names_others]
+        if not naming:
             return
+        operations = [(operation, each.owner.bucket) for each in naming for operation in each.operations]
+        holds = {(each.hold_id, bucket) for each, bucket in operations if isinstance(each, OnHold)}
+        parents = {(each.parent_id, bucket) for each, bucket in operations if isinstance(each, OnTransaction)}
         named = await hold_repo.load_named(self._connection, list(holds), list(parents))
         self._know(named.hold_lots, named.holds)
         reversed_ids = {each.parent_id for each, _ in operations if isinstance(each, Reversal)}

@@ -8,23 +8,22 @@ compared with what was meant.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from app.database import Connection, StaleUnit
 from app.domain.account import Account
-from app.domain.chain import GENESIS
-from app.domain.commands import Command
+from app.domain.chain import EPOCH, GENESIS
+from app.domain.commands import BookDue, Command
 from app.domain.errors import LedgerCorrupt, UnknownUser, WalletError
 from app.domain.placement import account_id_of, bucket_of_account
 from app.domain.records import AccountRow, AccountStatus, AnyReceipt
+from app.domain.settlement import SYSTEM
 from app.repositories import account_repo, hold_repo, ledger_repo, wallet_repo
 from app.services.account_directory import AccountDirectory
 from app.services.ids import new_id
 from app.services.loading import LoadedBooks, load_books
 from app.services.turns import in_turns
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Answer = AnyReceipt | WalletError
 
@@ -90,6 +89,11 @@ async def rehearse(connection: Connection, command: Command) -> Answer | None:
     return _decide(command, await _settled_accounts(rows, new_rows, books), books)
 
 
+def book_due(user: str, bucket: int) -> BookDue:
+    """Return the command that books what is due for one user."""
+    return BookDue(transaction_id=new_id(bucket), external_user_id=user, bucket=bucket, actor=SYSTEM)
+
+
 async def _lock(
     connection: Connection, known: dict[str, int], directory: AccountDirectory, *, skip_locked: bool
 ) -> list[AccountRow]:
@@ -122,8 +126,8 @@ def _new_row(account_id: int, command: Command) -> AccountRow:
         status=AccountStatus.ACTIVE,
         last_seq=0,
         last_hash=GENESIS,
-        last_at=_EPOCH,
-        last_effective_at=_EPOCH,
+        last_at=EPOCH,
+        last_effective_at=EPOCH,
     )
 
 

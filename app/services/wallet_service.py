@@ -8,13 +8,11 @@ from app.domain.commands import BookDue, ChangeAccount, Command, EraseAccount, G
 from app.domain.errors import Busy, DatabaseUnavailable, UnknownUser, WalletError
 from app.domain.placement import bucket_of
 from app.domain.records import AnyReceipt, Balance, ChangeReceipt, GroupReceipt, Receipt, TransactionType
-from app.domain.settlement import SYSTEM
 from app.repositories import wallet_repo
 from app.repositories.wallet_repo import BalanceQuestion
 from app.services.coalescer import Coalescer, StillAtWork, Ticket
-from app.services.ids import new_id
 from app.services.lanes import Lanes
-from app.services.posting import rehearse
+from app.services.posting import book_due, rehearse
 from app.services.transaction_directory import TransactionDirectory
 
 READ_GROUP_MAX = 1_000
@@ -121,22 +119,8 @@ class WalletService:
                 return error
             if answer is not None:
                 return answer
-            await self._book_due(command)
+            await self._lanes.execute_all([book_due(command.external_user_id, command.bucket)])
         return Busy()
-
-    async def _book_due(self, command: Command) -> None:
-        """Book what is due for a command's owner: too much to look past it."""
-        bucket = command.bucket
-        await self._lanes.execute_all(
-            [
-                BookDue(
-                    transaction_id=new_id(bucket),
-                    external_user_id=command.external_user_id,
-                    bucket=bucket,
-                    actor=SYSTEM,
-                )
-            ]
-        )
 
     async def _read_balances(self, tickets: list[Ticket[BalanceQuestion, Balance | None]]) -> None:
         questions = [each.item for each in tickets]

@@ -30,6 +30,7 @@ from app.domain.records import (
     TransactionType,
     WalletRow,
 )
+from app.domain.replays import row_of
 from app.domain.wallet import Wallet
 
 USER = "user_test"
@@ -168,19 +169,8 @@ class MemoryLedger:
             and entry.asset_type_id == transaction.asset_type_id
             and entry.balance_after is not None
         ]
-        return DecidedRow(
-            owner_id=transaction.owner_id,
-            idempotency_key=transaction.idempotency_key,
-            transaction_id=transaction.id,
-            seq=transaction.seq,
-            type=transaction.type,
-            outcome=transaction.outcome,
-            asset_type_id=transaction.asset_type_id or 0,
-            amount=transaction.amount or 0,
-            fingerprint=transaction.fingerprint,
-            terms=transaction.terms,
-            facts=transaction.facts,
-            created_at=transaction.created_at,
+        return replace(
+            row_of(transaction),
             balance_after=balances[-1] if balances else None,
             lines=tuple(
                 LotUse(lot_id=lot.id, kind=lot.kind, amount=entry.amount, expires_at=lot.expires_at)
@@ -188,7 +178,6 @@ class MemoryLedger:
                 if entry.lot_id is not None
                 for lot in [self.lots[entry.lot_id]]
             ),
-            parent_id=transaction.parent_id,
         )
 
     def _keep(self, account: Account) -> None:

@@ -61,7 +61,7 @@ HOT = {
     ),
     "insert_notes": Hot(("id", "bucket", "next_seq", "hash", "hash", "words", "words", "words", "words")),
     "insert_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment", "day", "amount", "amount")),
-    "list_balances": Hot(("id", "bucket"), takes_arrays=False),
+    "list_wallets": Hot(("id", "bucket"), takes_arrays=False),
     "load_account": Hot(("external_user_id", "bucket"), takes_arrays=False),
     "load_due": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX, DUE_PARTS_MAX)),
     "load_free_lots": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX)),

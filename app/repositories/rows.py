@@ -1,0 +1,122 @@
+"""Rows as records, built from their columns in the one order in which all statements name them."""
+
+from typing import Any
+
+from app.domain.records import (
+    AssetStatus,
+    AssetType,
+    DecidedRow,
+    HoldPart,
+    HoldRow,
+    HoldStatus,
+    Limits,
+    LotKind,
+    LotRow,
+    LotUse,
+    Outcome,
+    TransactionType,
+    WalletRow,
+)
+
+
+def lot_row(columns: Any) -> LotRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
+    """Build a lot."""
+    (lot_id, owner_id, asset_type_id, seq, kind, priority, expires_at, granted) = columns[:8]
+    (remaining, held, debt, expired, reversed_) = columns[8:]
+    return LotRow(
+        id=lot_id,
+        owner_id=owner_id,
+        asset_type_id=asset_type_id,
+        seq=seq,
+        kind=LotKind(kind),
+        priority=priority,
+        expires_at=expires_at,
+        granted=granted,
+        remaining=remaining,
+        held=held,
+        debt=debt,
+        expired=expired,
+        reversed=reversed_,
+    )
+
+
+def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
+    """Build a hold."""
+    hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status, lot_ids, amounts, held_at = columns
+    return HoldRow(
+        id=hold_id,
+        owner_id=owner_id,
+        asset_type_id=asset_type_id,
+        seq=seq,
+        amount=amount,
+        captured=captured,
+        deadline=deadline,
+        status=HoldStatus(status),
+        parts=tuple(
+            HoldPart(lot_id=lot_id, amount=part, held_at=since)
+            for lot_id, part, since in zip(lot_ids, amounts, held_at, strict=True)
+        ),
+    )
+
+
+def wallet_row(columns: Any) -> WalletRow:  # noqa: ANN401
+    """Build a wallet."""
+    owner_id, asset_type_id, posted, held, next_due_at, day, day_spent, day_credited = columns
+    return WalletRow(
+        owner_id=owner_id,
+        asset_type_id=asset_type_id,
+        posted=posted,
+        held=held,
+        next_due_at=next_due_at,
+        day=day,
+        day_spent=day_spent,
+        day_credited=day_credited,
+    )
+
+
+def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401
+    """Build what became of a command."""
+    (owner_id, key, transaction_id, seq, type_, outcome, asset_type_id, amount) = columns[:8]
+    (fingerprint, terms, facts, created_at, parent_id, balance_after, lines) = columns[8:15]
+    return DecidedRow(
+        owner_id=owner_id,
+        idempotency_key=key,
+        transaction_id=transaction_id,
+        seq=seq,
+        type=TransactionType(type_),
+        outcome=Outcome(outcome),
+        asset_type_id=asset_type_id or 0,
+        amount=amount or 0,
+        fingerprint=fingerprint,
+        terms=terms,
+        facts=facts,
+        created_at=created_at,
+        balance_after=balance_after,
+        lines=tuple(
+            LotUse(lot_id=lot_id, kind=LotKind(kind), amount=used, expires_at=expires_at)
+            for lot_id, kind, used, expires_at in lines
+        ),
+        parent_id=parent_id,
+    )
+
+
+def asset_type(columns: Any) -> AssetType:  # noqa: ANN401
+    """Build an asset type with its policy."""
+    asset_type_id, code, name, scale, status, default_expiry_days, hold_seconds, *limits = columns
+    amount_min, amount_max, balance_max, daily_spend_max, daily_credit_max = limits
+    return AssetType(
+        id=asset_type_id,
+        code=code,
+        name=name,
+        scale=scale,
+        status=AssetStatus(status),
+        default_expiry_days=default_expiry_days,
+        hold_seconds=hold_seconds,
+        limits=Limits(
+            amount_min=amount_min,
+            amount_max=amount_max,
+            balance_max=balance_max,
+            daily_spend_max=daily_spend_max,
+            daily_credit_max=daily_credit_max,
+        ),
+    )
