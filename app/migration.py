@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.config import ConfigurationError
 from app.database import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision this code needs. Known without loading alembic, which would cost each start a third of a second."""
 
 ADVISORY_LOCK = 7_205_759_403

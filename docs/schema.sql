@@ -64,6 +64,15 @@ CREATE FUNCTION public.refuse_change() RETURNS trigger
     END
     $$;
 
+CREATE FUNCTION public.refuse_key_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    BEGIN
+        RAISE EXCEPTION 'an API key stays as it was made, but for being revoked, once and for good'
+            USING ERRCODE = 'restrict_violation';
+    END
+    $$;
+
 CREATE SEQUENCE public.account_numbers
     START WITH 1
     INCREMENT BY 1
@@ -95,6 +104,39 @@ END),
     CONSTRAINT ck_accounts_user_or_system CHECK ((((id < 1000) = (external_user_id IS NULL)) AND ((id < 1000) = (system_name IS NOT NULL))))
 )
 WITH (fillfactor='70');
+
+CREATE TABLE public.api_keys (
+    id integer NOT NULL,
+    requests_per_second integer,
+    burst integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    digest bytea NOT NULL,
+    name text NOT NULL,
+    ending text NOT NULL,
+    scopes text[] NOT NULL,
+    created_by text NOT NULL,
+    revoked_by text,
+    CONSTRAINT ck_api_keys_digest_length CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT ck_api_keys_ending_length CHECK ((char_length(ending) = 4)),
+    CONSTRAINT ck_api_keys_expiry_to_come CHECK ((expires_at > created_at)),
+    CONSTRAINT ck_api_keys_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT ck_api_keys_rate_positive CHECK (((requests_per_second > 0) AND (burst > 0))),
+    CONSTRAINT ck_api_keys_rate_whole CHECK (((requests_per_second IS NULL) = (burst IS NULL))),
+    CONSTRAINT ck_api_keys_revocation_whole CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+    CONSTRAINT ck_api_keys_some_scope CHECK ((cardinality(scopes) > 0))
+);
+
+ALTER TABLE public.api_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.api_keys_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.asset_types (
     id integer NOT NULL,
@@ -140,6 +182,15 @@ CREATE TABLE public.holds (
     CONSTRAINT ck_holds_status_known CHECK ((status = ANY (ARRAY['open'::text, 'captured'::text, 'released'::text, 'expired'::text])))
 )
 WITH (fillfactor='70');
+
+CREATE UNLOGGED TABLE public.key_buckets (
+    tokens double precision NOT NULL,
+    filled_at timestamp with time zone NOT NULL,
+    key_id integer NOT NULL,
+    granted integer NOT NULL,
+    CONSTRAINT ck_key_buckets_not_negative CHECK (((tokens >= (0)::double precision) AND (granted >= 0)))
+)
+WITH (fillfactor='50');
 
 CREATE TABLE public.ledger_entries (
     owner_id bigint NOT NULL,
@@ -260,11 +311,17 @@ WITH (fillfactor='70');
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id, bucket);
 
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT pk_api_keys PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.asset_types
     ADD CONSTRAINT pk_asset_types PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT pk_holds PRIMARY KEY (id, bucket);
+
+ALTER TABLE ONLY public.key_buckets
+    ADD CONSTRAINT pk_key_buckets PRIMARY KEY (key_id);
 
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT pk_ledger_entries PRIMARY KEY (owner_id, asset_type_id, seq, line, bucket);
@@ -283,6 +340,9 @@ ALTER TABLE ONLY public.wallets
 
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT uq_accounts_external_user_id UNIQUE (external_user_id, bucket);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT uq_api_keys_digest UNIQUE (digest);
 
 ALTER TABLE ONLY public.asset_types
     ADD CONSTRAINT uq_asset_types_code UNIQUE (code);
@@ -309,6 +369,10 @@ CREATE INDEX ix_transaction_notes_reference ON public.transaction_notes USING bt
 CREATE UNIQUE INDEX uq_transactions_idempotency_key ON public.transactions USING btree (owner_id, idempotency_key, bucket) WHERE (idempotency_key IS NOT NULL);
 
 CREATE UNIQUE INDEX uq_transactions_refund_no ON public.transactions USING btree (owner_id, parent_id, refund_no, bucket) WHERE (refund_no IS NOT NULL);
+
+CREATE TRIGGER api_keys_immutable BEFORE UPDATE ON public.api_keys FOR EACH ROW WHEN ((((((((((((old.id IS DISTINCT FROM new.id) OR (old.requests_per_second IS DISTINCT FROM new.requests_per_second)) OR (old.burst IS DISTINCT FROM new.burst)) OR (old.created_at IS DISTINCT FROM new.created_at)) OR (old.expires_at IS DISTINCT FROM new.expires_at)) OR (old.digest IS DISTINCT FROM new.digest)) OR (old.name IS DISTINCT FROM new.name)) OR (old.ending IS DISTINCT FROM new.ending)) OR (old.scopes IS DISTINCT FROM new.scopes)) OR (old.created_by IS DISTINCT FROM new.created_by)) OR ((old.revoked_at IS NOT NULL) AND ((old.revoked_at IS DISTINCT FROM new.revoked_at) OR (old.revoked_by IS DISTINCT FROM new.revoked_by))))) EXECUTE FUNCTION public.refuse_key_change();
+
+CREATE TRIGGER api_keys_stay BEFORE DELETE OR TRUNCATE ON public.api_keys FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_key_change();
 
 CREATE TRIGGER asset_types_immutable BEFORE UPDATE ON public.asset_types FOR EACH ROW WHEN ((((old.id IS DISTINCT FROM new.id) OR (old.code IS DISTINCT FROM new.code)) OR (old.scale IS DISTINCT FROM new.scale))) EXECUTE FUNCTION public.refuse_asset_type_change();
 

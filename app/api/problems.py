@@ -20,12 +20,14 @@ from app.domain.errors import (
     Fact,
     Failed,
     FieldInvalid,
+    Forbidden,
     InsufficientFunds,
     InternalError,
     Malformed,
-    NotAllowed,
     NotFound,
+    RateLimited,
     StateRefusal,
+    Unauthenticated,
     Unavailable,
     ValidationFailed,
     WalletError,
@@ -41,11 +43,13 @@ RETRY_AFTER_SECONDS = "1"
 STATUS_OF: dict[type[WalletError], int] = {
     BadRequest: 400,
     ContentTooLarge: 413,
-    NotAllowed: 401,
+    Unauthenticated: 401,
     InsufficientFunds: 402,
+    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     Malformed: 422,
+    RateLimited: 429,
     Failed: 500,
     Unavailable: 503,
 }
@@ -139,8 +143,12 @@ def problem_response(request: Request, body: dict[str, Any], headers: Mapping[st
     headers = dict(headers or {})
     if body["status"] == STATUS_OF[Unavailable]:
         headers.setdefault("Retry-After", RETRY_AFTER_SECONDS)
-    if body["status"] == STATUS_OF[NotAllowed]:
+    if body["status"] == STATUS_OF[RateLimited]:
+        headers.setdefault("Retry-After", str(body["retry_after_seconds"]))
+    if body["status"] == STATUS_OF[Unauthenticated]:
         headers.setdefault("WWW-Authenticate", "Bearer")
+    if body["status"] == STATUS_OF[Forbidden]:
+        headers.setdefault("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{body["scope"]}"')
     if body.get("replayed"):
         headers["Idempotent-Replayed"] = "true"
     structlog.contextvars.bind_contextvars(code=body["code"])

@@ -10,8 +10,11 @@
     │   ├── ValidationFailed
     │   └── IdempotencyMismatch
     ├── BadRequest                     BadCursor, BodyNotJson, ContentTooLarge, IdempotencyKeysDiffer
-    ├── NotAllowed                     Unauthorized
-    ├── NotFound                       NotASandbox, UnknownAssetType, UnknownHold, UnknownTransaction, UnknownUser
+    ├── Unauthenticated                KeyExpired, KeyRevoked, Unauthorized
+    ├── Forbidden                      InsufficientScope, ScopeNotHeld
+    ├── RateLimited
+    ├── NotFound                       NotASandbox, UnknownApiKey, UnknownAssetType, UnknownHold, UnknownTransaction,
+    │                                  UnknownUser
     ├── StateRefusal                   decided on state; recorded when the command has a key
     │   ├── InsufficientFunds
     │   └── Conflict                   AccountClosed, AccountFrozen, AccountQuarantined, AssetCodeTaken,
@@ -173,12 +176,36 @@ class IdempotencyKeysDiffer(BadRequest):
 # -- who and what --------------------------------------------------------------------------------------------------
 
 
-class NotAllowed(WalletError):
+class Unauthenticated(WalletError):
+    """It is not known who the caller is."""
+
+
+class KeyExpired(Unauthenticated):
+    """This API key has expired, at {expires_at}: use another one."""
+
+
+class KeyRevoked(Unauthenticated):
+    """This API key was revoked, at {revoked_at}: use another one."""
+
+
+class Unauthorized(Unauthenticated):
+    """{reason}."""
+
+
+class Forbidden(WalletError):
     """The caller may not do this."""
 
 
-class Unauthorized(NotAllowed):
-    """{reason}."""
+class InsufficientScope(Forbidden):
+    """This API key may not do this: it needs the scope {scope}."""
+
+
+class ScopeNotHeld(Forbidden):
+    """A key can be given no scope that the key which makes it has not: {scope}."""
+
+
+class RateLimited(WalletError):
+    """This API key may be used {requests_per_second} times a second: wait {retry_after_seconds} s."""
 
 
 class NotFound(WalletError):
@@ -187,6 +214,10 @@ class NotFound(WalletError):
 
 class NotASandbox(NotFound):
     """This database was not created as a sandbox: its clock is that of the world."""
+
+
+class UnknownApiKey(NotFound):
+    """There is no API key {key_id}."""
 
 
 class UnknownAssetType(NotFound):

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     Integer,
     LargeBinary,
     MetaData,
@@ -173,4 +174,31 @@ transaction_notes = Table(
     Column("metadata", Text),
     Column("operator", Text),
     Column("reason", Text),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("requests_per_second", Integer),
+    Column("burst", Integer),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("digest", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ending", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("revoked_by", Text),
+)
+
+key_buckets = Table(
+    "key_buckets",
+    metadata,
+    Column("tokens", Double, nullable=False),
+    Column("filled_at", DateTime(timezone=True), nullable=False),
+    Column("key_id", Integer, primary_key=True, autoincrement=False),
+    Column("granted", Integer, nullable=False),
 )

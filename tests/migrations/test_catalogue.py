@@ -13,7 +13,7 @@ GROWING = """
     SELECT c.oid, c.relname AS name
       FROM pg_class AS c
      WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
-       AND c.relname NOT IN ('asset_types', 'alembic_version')
+       AND c.relname NOT IN ('asset_types', 'api_keys', 'key_buckets', 'alembic_version')
 """
 
 WITHOUT_BUCKET = f"""

@@ -84,6 +84,15 @@ ROWS: dict[str, Row] = {
         "salt": bytes(16),
         "reference": "order 1",
     },
+    "api_keys": {
+        "digest": bytes(32),
+        "ending": "aB3x",
+        "name": "Shop",
+        "scopes": ["spend:write"],
+        "created_at": NOW,
+        "created_by": "a test",
+    },
+    "key_buckets": {"key_id": 1, "tokens": 0.5, "granted": 1, "filled_at": NOW},
 }
 COUNTER_LINE: Row = {"line": 2, "account_id": 1, "lot_id": None, "amount": -100, "balance_after": None}
 """What the Treasury's line of an entry pair has otherwise."""

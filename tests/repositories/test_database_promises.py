@@ -209,6 +209,8 @@ USED_TWICE = [
     pytest.param("accounts", {}, {"id": OTHER}, "uq_accounts_external_user_id", id="external user id"),
     pytest.param("asset_types", {}, {"code": "RUBY"}, "pk_asset_types", id="asset type id"),
     pytest.param("asset_types", {}, {"id": 10}, "uq_asset_types_code", id="asset type code"),
+    pytest.param("api_keys", {}, {"name": "Another"}, "uq_api_keys_digest", id="API key"),
+    pytest.param("key_buckets", {}, {"tokens": 1}, "pk_key_buckets", id="bucket of a key"),
 ]
 
 
@@ -279,6 +281,42 @@ async def test_the_policy_of_an_asset_type_may_change(connection: Connection) ->
 async def test_an_asset_type_can_not_be_removed_even_if_nobody_holds_it(connection: Connection, removal: str) -> None:
     """It could come again with another scale."""
     await connection.execute("INSERT INTO asset_types (id, code, name, scale) VALUES (77, 'NOBODYS', 'Nobody’s', 2)")
+    with refused(RESTRICT):
+        await connection.execute(removal)
+
+
+# -- API keys --------------------------------------------------------------------------------------------------------
+
+KEY_CHANGES = [
+    *("digest = sha256('x')", "ending = 'XXXX'", "name = 'Other'", "scopes = '{keys:admin}'", "created_by = 'Eve'"),
+    *("created_at = created_at - interval '1 day'", "expires_at = created_at + interval '1 day'"),
+    "requests_per_second = 2, burst = 2",
+]
+
+
+@pytest.mark.parametrize("change", KEY_CHANGES)
+async def test_an_api_key_stays_as_it_was_made(connection: Connection, change: str) -> None:
+    await insert(connection, "api_keys")
+    with refused(RESTRICT):
+        await connection.execute(f"UPDATE api_keys SET {change}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["revoked_at = NULL, revoked_by = NULL", "revoked_at = revoked_at + interval '1 s'", "revoked_by = 'Eve'"],
+)
+async def test_an_api_key_is_used_and_then_revoked_for_good(connection: Connection, change: str) -> None:
+    await insert(connection, "api_keys")
+    await connection.execute("UPDATE api_keys SET last_used_at = now()")
+    await connection.execute("UPDATE api_keys SET revoked_at = now(), revoked_by = 'Olga'")
+    await connection.execute("UPDATE api_keys SET last_used_at = now()")
+    with refused(RESTRICT):
+        await connection.execute(f"UPDATE api_keys SET {change}")
+
+
+@pytest.mark.parametrize("removal", ["DELETE FROM api_keys", "TRUNCATE api_keys"])
+async def test_an_api_key_can_not_be_removed(connection: Connection, removal: str) -> None:
+    """Transactions name the key that did them."""
     with refused(RESTRICT):
         await connection.execute(removal)
 

@@ -125,6 +125,21 @@ BROKEN: list[tuple[str, Row]] = [
     ("ck_transaction_notes_erased_whole", {"salt": None, "reference": None, "metadata": "{}"}),
     ("ck_transaction_notes_erased_whole", {"salt": None, "reference": None, "operator": "Olga"}),
     ("ck_transaction_notes_erased_whole", {"salt": None, "reference": None, "reason": "A mistake"}),
+    # -- API keys ------------------------------------------------------------------------------------------------------
+    ("ck_api_keys_digest_length", {"digest": bytes(31)}),
+    ("ck_api_keys_ending_length", {"ending": "aB3"}),
+    ("ck_api_keys_name_length", {"name": ""}),
+    ("ck_api_keys_name_length", {"name": 101 * "x"}),
+    ("ck_api_keys_some_scope", {"scopes": []}),
+    ("ck_api_keys_rate_whole", {"requests_per_second": 1}),
+    ("ck_api_keys_rate_whole", {"burst": 1}),
+    ("ck_api_keys_rate_positive", {"requests_per_second": 0, "burst": 1}),
+    ("ck_api_keys_rate_positive", {"requests_per_second": 1, "burst": 0}),
+    ("ck_api_keys_expiry_to_come", {"expires_at": NOW}),
+    ("ck_api_keys_revocation_whole", {"revoked_at": NOW}),
+    ("ck_api_keys_revocation_whole", {"revoked_by": "Olga"}),
+    ("ck_key_buckets_not_negative", {"tokens": -0.1}),
+    ("ck_key_buckets_not_negative", {"granted": -1}),
 ]
 
 MASKED = {
@@ -135,7 +150,9 @@ MASKED = {
 
 
 def _table_of(constraint: str) -> str:
-    tables = "asset_types|accounts|transactions|ledger_entries|wallets|lots|holds|transaction_notes"
+    tables = (
+        "asset_types|accounts|transactions|ledger_entries|wallets|lots|holds|transaction_notes|api_keys|key_buckets"
+    )
     found = re.match(f"ck_({tables})_", constraint)
     assert found
     return found[1]
@@ -199,6 +216,9 @@ BOUNDARIES: list[tuple[str, Row]] = [
     ("lots", {"priority": 100}),
     ("holds", {"captured": 10, **RESERVES_NOTHING}),
     ("transaction_notes", {"salt": None, "reference": None}),
+    ("api_keys", {"name": 100 * "x", "requests_per_second": 1, "burst": 1}),
+    ("api_keys", {"revoked_at": NOW, "revoked_by": "Olga"}),
+    ("key_buckets", {"tokens": 0, "granted": 0}),
 ]
 
 
