@@ -71,12 +71,13 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64, description="How many processes serve.")
     wallet_api_key: SecretStr | None = Field(
         default=None,
-        description="When set, every call under /api/v1 needs `Authorization: Bearer <this>`. At least 16 characters.",
+        description="The bootstrap key, which may do everything: when set, every call under /api/v1 needs this or an "
+        "API key, as `Authorization: Bearer <key>`. At least 16 characters.",
     )
     auth: Annotated[Access, BeforeValidator(_lower)] = Field(
         default=Access.KEY,
         description="`off` answers everybody without a key. Otherwise, without WALLET_API_KEY, only callers on this "
-        "machine are answered.",
+        "machine need none.",
     )
     migrate_on_start: bool = Field(default=True, description="Bring the database's tables up to date at start.")
     seed_on_start: bool = Field(default=False, description="Put the seed data in at start, if it is not there yet.")
@@ -139,6 +140,8 @@ def asyncpg_url(url: str) -> str:
         port_ok = False
     if not port_ok or parts.scheme not in _SCHEMES or not parts.path.strip("/"):
         raise ValueError("must be a PostgreSQL URL, as in postgresql://user:password@host:5432/database")
+    if "@" in parts.netloc.rpartition("@")[0] + parts.path + parts.query + parts.fragment:  # readers differ about it
+        raise ValueError("has an @ that separates nothing: in a password, write / as %2F, ? as %3F, # as %23, @ as %40")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if not parts.netloc and "host" not in query:
         raise ValueError("must name a host, as in postgresql://user:password@host:5432/database")
@@ -149,4 +152,5 @@ def asyncpg_url(url: str) -> str:
     query = {name: value for name, value in query.items() if name not in _LIBPQ_ONLY}
     if unknown := sorted(query.keys() - _PARAMETERS):
         raise ValueError(f"has a parameter that is not known here: {unknown[0]}")
-    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query, safe="/"), ""))
+    netloc = parts.netloc.removesuffix(":")  # an empty port, which SQLAlchemy can't read
+    return urlunsplit(("postgresql+asyncpg", netloc, parts.path, urlencode(query, safe="/"), ""))

@@ -69,6 +69,9 @@ _UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58")
 """SQLSTATE classes: connection, user or password refused, no such database, resources (disk full), operator
 intervention (shutdown), system error."""
 
+_DATA_CLASS = "22"
+"""SQLSTATE class of values that can't be taken; the message repeats them."""
+
 _ROLLED_BACK_CLASSES = ("23", "40")
 """SQLSTATE classes that a COMMIT fails with when the unit is certainly not in force."""
 
@@ -107,6 +110,7 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             connect_args=connect_args,
+            hide_parameters=True,  # errors are logged, and what users sent is not
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
@@ -255,9 +259,18 @@ class Database:
         try:
             yield
         except (asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError, TimeoutError) as error:
+            _take_out_data(error)
             if is_unavailable(error):
                 raise DatabaseUnavailable from error
             raise
+
+
+def _take_out_data(error: Exception) -> None:
+    """Leave out of an error's text the row or the value that it is about: it is logged, and what users sent is not."""
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        error.detail = error.hint = None
+        if isinstance(error, ValueError) or (getattr(error, "sqlstate", None) or "").startswith(_DATA_CLASS):
+            error.args = ("a value that the database can't take",)
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - SQLAlchemy's event

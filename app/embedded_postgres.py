@@ -53,9 +53,12 @@ from app.server_processes import (
     remove_misleading_pid_file,
 )
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "running_url"]
+__all__ = ["OWNER", "EmbeddedPostgres", "EmbeddedPostgresError", "running_url"]
 
-ROLE = "wallet"
+OWNER = "wallet"
+"""The superuser of the server. Other roles that are made in it have the same password: who can read the home's password
+file may be either, so that a second file would protect nothing."""
+
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_DIR_BYTES_MAX = 103 - len(f"/{SOCKET_NAME}")  # macOS takes socket paths of 103 bytes, Linux of 107
 SOCKET_DIR_PLAIN = re.compile(r"[A-Za-z0-9/._-]+")  # URLs, SQLAlchemy and PostgreSQL all take these as they are
@@ -71,7 +74,7 @@ NOT_DURABLE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_
 LAUNCHER_SETTINGS = frozenset({"cluster_name", "data_directory", "port", "unix_socket_directories"})
 
 
-def running_url(home: Path, database: str) -> str | None:
+def running_url(home: Path, database: str, role: str = OWNER) -> str | None:
     """Return the URL of the server that a live process runs in this home and that is ready, else None.
 
     Leftovers of a dead launcher do not count, and neither does a server that died under a live one. Takes a shared
@@ -98,7 +101,7 @@ def running_url(home: Path, database: str) -> str | None:
         ) from error
     if not password or state is None or not state.is_ready or not _accepts_connections(socket_dir):
         return None
-    return _url(password, socket_dir, database)
+    return _url(role, password, socket_dir, database)
 
 
 class EmbeddedPostgres:
@@ -176,11 +179,11 @@ class EmbeddedPostgres:
             os.close(self._lock)
             self._lock = self._server = None
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, role: str = OWNER) -> str:
         """Return the SQLAlchemy URL (asyncpg driver, unix socket) of a database of the started server."""
         if self._server is None:
             raise EmbeddedPostgresError(f"the database in {self.home} is not started: call start() first")
-        return _url(self.password, self.socket_dir, database)
+        return _url(role, self.password, self.socket_dir, database)
 
     def __enter__(self) -> Self:
         self.start()
@@ -306,7 +309,7 @@ class EmbeddedPostgres:
             password_file = new / "password"
             write_durably(password_file, self.password)
             self._give_to_server(new, password_file)
-            command: list[str | Path] = [binaries / "initdb", "-D", new / "data", "-U", ROLE, "--auth=scram-sha-256"]
+            command: list[str | Path] = [binaries / "initdb", "-D", new / "data", "-U", OWNER, "--auth=scram-sha-256"]
             command += [f"--pwfile={password_file}", "--encoding=UTF8", *locale_flags(version)]
             command += [] if self._durable else ["--no-sync"]
             self._run_initdb(command)
@@ -407,8 +410,8 @@ def _accepts_connections(socket_dir: Path) -> bool:
     return True
 
 
-def _url(password: str, socket_dir: Path, database: str) -> str:
-    return f"postgresql+asyncpg://{ROLE}:{quote(password, safe='')}@/{quote(database, safe='')}?host={socket_dir}"
+def _url(role: str, password: str, socket_dir: Path, database: str) -> str:
+    return f"postgresql+asyncpg://{role}:{quote(password, safe='')}@/{quote(database, safe='')}?host={socket_dir}"
 
 
 def _exit(status: int) -> str:

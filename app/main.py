@@ -15,24 +15,28 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
+from app.api.bodies import Bodies
 from app.api.dependencies import Services
 from app.api.docs import add_docs
 from app.api.middleware import RequestContext
 from app.api.openapi import DESCRIPTION, TITLE, add_openapi
 from app.api.problems import add_problem_handlers
-from app.api.routes import accounts, asset_types, batch, health, history, holds, lists, sandbox, wallets
+from app.api.routes import accounts, asset_types, batch, health, history, holds, keys, lists, sandbox, wallets
 from app.config import ConfigurationError, Settings, load_settings
 from app.database import Database
 from app.database_url import database_url, unreachable
 from app.domain.errors import DatabaseUnavailable
 from app.logs import configure_logs
 from app.migration import SchemaTooNew, check_sandbox, migrate
+from app.roles import check_role, warn_if_degraded
 from app.services.account_service import AccountService
 from app.services.asset_service import AssetService
 from app.services.catalogue import Catalogue
 from app.services.due_job import DueJob
 from app.services.history_service import HistoryService
+from app.services.key_service import KeyService
 from app.services.listing_service import ListingService
+from app.services.rate_limits import RateLimits
 from app.services.readiness import Readiness
 from app.services.sandbox_service import SandboxService
 from app.services.seed_service import seed
@@ -71,7 +75,8 @@ def create_app(settings: Settings) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     application.state.settings = settings
-    for resource in (wallets, accounts, holds, batch, lists, history, asset_types, sandbox, health):
+    application.state.bodies = Bodies()
+    for resource in (wallets, accounts, holds, batch, lists, history, asset_types, keys, sandbox, health):
         application.router.routes += resource.router.routes  # flat: including nests the routers, and matches twice
     add_docs(application)
     add_problem_handlers(application)
@@ -92,6 +97,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
         except SchemaTooNew as error:
             raise ConfigurationError(str(error)) from error
         application.state.services = services
+        services.keys.start()
         due_job = DueJob(database, services.wallets)
         if settings.due_job:
             due_job.start()
@@ -100,16 +106,30 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
         services.readiness.draining = True
         await due_job.stop()
         await services.wallets.close()
+        await services.keys.stop()
     finally:
         await database.close()
 
 
-async def _start(settings: Settings, database: Database) -> Services:
+async def prepare_database(settings: Settings, database: Database) -> None:
+    """Bring the tables up to date if that is wanted, and see to it that the service can work with them.
+
+    Raises:
+        ConfigurationError: it can't; one line says what to do.
+        SchemaTooNew: the database is ahead of this code.
+        DatabaseUnavailable: it can't be reached.
+    """
     if settings.migrate_on_start:
         await migrate(database, sandbox=settings.sandbox)
     elif settings.sandbox:
         async with database.connect() as connection:
             await check_sandbox(connection)
+    await check_role(database)
+
+
+async def _start(settings: Settings, database: Database) -> Services:
+    await prepare_database(settings, database)
+    await warn_if_degraded(database)
     if settings.seed_on_start:
         await seed(database)
     wallet_service = WalletService(database)
@@ -122,6 +142,8 @@ async def _start(settings: Settings, database: Database) -> Services:
         history=HistoryService(database),
         assets=AssetService(database),
         sandbox=SandboxService(database),
+        keys=KeyService(database),
+        rates=RateLimits(database),
         readiness=Readiness(database),
     )
     await services.catalogue.load()

@@ -5,9 +5,12 @@ once, also through a transaction-mode pooler. A database becomes a sandbox, whos
 are made, or never: nobody can give a ledger in use another time.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config import ConfigurationError
@@ -19,6 +22,8 @@ HEAD = "0003"
 ADVISORY_LOCK = 7_205_759_403
 ADVISORY_LOCK_TIMEOUT = "60s"
 TABLE_LOCK_TIMEOUT = "2s"
+
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 _SANDBOX = (
     """
@@ -93,7 +98,8 @@ async def migrate(database: Database, *, sandbox: bool = False) -> None:
     """Run the revisions that are missing; with `sandbox` the database is made a sandbox when it has no tables yet.
 
     Raises:
-        ConfigurationError: it is to be a sandbox, and was not created as one; nothing was changed.
+        ConfigurationError: it is to be a sandbox, and was not created as one; or this role may not change the tables.
+            Nothing was changed.
         SchemaTooNew: the database is ahead of this code.
         DatabaseUnavailable: it can't be reached.
     """
@@ -107,13 +113,28 @@ async def migrate(database: Database, *, sandbox: bool = False) -> None:
         found = await current_revision(connection)  # another process may have been quicker
         if sandbox:
             await check_sandbox(connection)
-        if found != HEAD:
-            await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'"))
-            await connection.run_sync(_upgrade)
-        if sandbox and found is None:
-            for statement in _SANDBOX:
-                await connection.execute(text(statement))
+        with _refusals_explained():
+            if found != HEAD:
+                await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'"))
+                await connection.run_sync(_upgrade)
+            if sandbox and found is None:
+                for statement in _SANDBOX:
+                    await connection.execute(text(statement))
         await connection.commit()
+
+
+@contextmanager
+def _refusals_explained() -> Iterator[None]:
+    """Say what to do when the role may not change the tables: that of the service is not to."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        raise ConfigurationError(
+            "DATABASE_URL: the tables are not up to date, and this role may not change them: run `wallet migrate` as "
+            "their owner, and then `wallet roles`"
+        ) from error
 
 
 def _upgrade(connection: Connection) -> None:

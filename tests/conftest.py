@@ -3,6 +3,9 @@
 The server starts in the controller. A database is cloned from a migrated template, about 15 ms. POSTGRES_BINARIES runs
 the suite on another installation's binaries, as in POSTGRES_BINARIES=/usr/lib/postgresql/15/bin. DATABASE_POOLER, a
 setting of the service, holds here too: with `transaction` every test reaches its database through a pgbouncer.
+
+All tests are connected as the application, which may do what `app.roles` declares and no more. What only the owner of
+the tables may do, such as changing them behind the service's back, is done by `as_owner` or `owner_connection`.
 """
 
 import asyncio
@@ -18,15 +21,16 @@ import asyncpg
 import httpx2
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.config import Pooler, Settings
 from app.database import Database, create_database
-from app.embedded_postgres import EmbeddedPostgres
+from app.database_url import APPLICATION
+from app.embedded_postgres import OWNER, EmbeddedPostgres
 from app.logs import configure_logs
 from app.main import create_app
 from app.migration import migrate
+from app.roles import apply_roles
 from app.services.seed_service import seed
 from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
@@ -77,12 +81,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     server.start()
     config.stash[_server] = server
-    config.stash[SERVER_URL] = config.stash[DIRECT_URL] = server.url("postgres")
-    asyncio.run(_make_templates(server.url("postgres")))
+    config.stash[SERVER_URL] = config.stash[DIRECT_URL] = url = server.url("postgres", APPLICATION)
+    asyncio.run(_make_templates(server))
     if settings.database_pooler is Pooler.TRANSACTION:
-        config.stash[_pooler] = pooler = PgBouncer(server.url("postgres"))
+        config.stash[_pooler] = pooler = PgBouncer(url)
         pooler.start()
-        config.stash[SERVER_URL] = pooler.url(server.url("postgres"))
+        config.stash[SERVER_URL] = pooler.url(url)
 
 
 def _make_databases_for(pooler: Pooler) -> None:
@@ -113,18 +117,47 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(server.home.parent, ignore_errors=True)
 
 
-async def _make_templates(server_url: str) -> None:
+async def _make_templates(server: EmbeddedPostgres) -> None:
+    """Make the tables as their owner, the roles once for the whole server, and put the seed in as the application."""
     for name in (TEMPLATE, SEEDED_TEMPLATE, SANDBOX_TEMPLATE):
-        await create_database(server_url, name)
-        database = Database(in_database(server_url, name))
-        await migrate(database, sandbox=name == SANDBOX_TEMPLATE)
+        await create_database(server.url("postgres"), name)
+        owner = Database(server.url(name))
+        await migrate(owner, sandbox=name == SANDBOX_TEMPLATE)
+        await apply_roles(owner, password=server.password)
+        await owner.close()
         if name != TEMPLATE:
+            database = Database(server.url(name, APPLICATION))
             await seed(database)
-        await database.close()
+            await database.close()
 
 
 def in_database(server_url: str, name: str) -> str:
     return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def url_of(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)
+
+
+def as_owner(url: str) -> str:
+    """Return the way to the same database as the owner of its tables, a superuser, whose password is the same."""
+    return make_url(url).set(username=OWNER).render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def owner_connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Lend a connection to the database of `url` as the owner of its tables."""
+    connection = await asyncpg.connect(as_owner(url).replace("+asyncpg", ""), statement_cache_size=0)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def run_as_owner(url: str, sql: str) -> None:
+    """Run what the application may not, on the database of `url`."""
+    async with owner_connection(url) as connection:
+        await connection.execute(sql)
 
 
 def past_pooler(config: pytest.Config, url: str) -> str:
@@ -134,14 +167,13 @@ def past_pooler(config: pytest.Config, url: str) -> str:
 
 @asynccontextmanager
 async def cloned_database(server_url: str, template: str) -> AsyncIterator[str]:
+    """Lend a copy of a template, reached as whoever reaches the server."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    connection = await asyncpg.connect(server_url.replace("+asyncpg", ""))
-    try:
+    async with owner_connection(server_url) as connection:
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await connection.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')  # what a copy does not inherit
         yield in_database(server_url, name)
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager
@@ -241,12 +273,13 @@ def set_clock(database: Database) -> Callable[[str], Awaitable[None]]:
     """Lend what makes the ledger's clock stand still at a moment, given as an RFC 3339 text."""
 
     async def set_to(moment: str) -> None:
-        async with database.engine.begin() as connection:
-            await connection.execute(
-                text(
-                    "CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
-                    f"RETURN '{moment}'::timestamptz"
-                )
-            )
+        await set_ledger_now(url_of(database), f"'{moment}'::timestamptz")
 
     return set_to
+
+
+async def set_ledger_now(url: str, now: str) -> None:
+    """Let the ledger's clock show what an SQL expression says."""
+    await run_as_owner(
+        url, f"CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE RETURN {now}"
+    )

@@ -1,4 +1,9 @@
-"""Who is answered: holders of the key, or, when no key is set, callers on this machine."""
+"""Who is answered, and what each may do.
+
+A caller sends an API key, or the bootstrap key of the settings, which may do everything. Where no key is needed (AUTH
+is off, or none is set and the caller is on this machine) everything may be done without one; but an API key that is
+sent counts there too.
+"""
 
 import hmac
 import re
@@ -7,44 +12,104 @@ from ipaddress import ip_address
 
 from fastapi import Request
 
+from app.api.dependencies import Services
 from app.config import Access, Settings
-from app.domain.errors import Unauthorized
+from app.domain.api_keys import ALL_SCOPES, PREFIX, Scope
+from app.domain.errors import InsufficientScope, Unauthorized
+from app.domain.record import record
+from app.domain.records import TransactionType
 
 FORWARDING_HEADERS = frozenset(
     {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
 )
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
 
+SCOPE_OF = {
+    TransactionType.TOP_UP: Scope.CREDITS_WRITE,
+    TransactionType.BONUS: Scope.CREDITS_WRITE,
+    TransactionType.SPEND: Scope.SPEND_WRITE,
+    TransactionType.HOLD: Scope.HOLDS_WRITE,
+    TransactionType.CAPTURE: Scope.HOLDS_WRITE,
+    TransactionType.RELEASE: Scope.HOLDS_WRITE,
+    TransactionType.EXTEND: Scope.HOLDS_WRITE,
+    TransactionType.REFUND: Scope.REFUNDS_WRITE,
+    TransactionType.REVERSAL: Scope.REFUNDS_WRITE,
+    TransactionType.ADJUSTMENT: Scope.ADJUSTMENTS_WRITE,
+}
+"""What each operation needs, sent by itself or in a group or batch."""
+
+OPERATION_SCOPES = tuple(dict.fromkeys(SCOPE_OF.values()))
+
 _NO_KEY_SET = (
-    "No key is set, so only callers on this machine are answered: set WALLET_API_KEY and send it as "
-    "'Authorization: Bearer <key>', or set AUTH=off to answer everybody"
+    "Only callers on this machine are answered without a key: send an API key (`wallet keys create` makes one) as "
+    "'Authorization: Bearer <key>', or set WALLET_API_KEY and send that, or set AUTH=off to answer everybody"
 )
 _NO_KEY_SENT = "This call needs the header 'Authorization: Bearer <key>'"
-_WRONG_KEY = "The key in the Authorization header is not the one that is set"
+_TWO_KEYS_SENT = "Two Authorization headers were sent: send one"
+_WRONG_KEY = "The key in the Authorization header is neither an API key nor the one that is set"
 
 
-def actor_of(request: Request, settings: Settings) -> str:
-    """Return who is calling, as recorded with what they do.
+@record
+class Caller:
+    """Who is calling, as recorded with what they do; and what they may do."""
+
+    actor: str
+    scopes: frozenset[Scope]
+
+    def expect(self, *scopes: Scope) -> None:
+        """Let a caller pass who has one of `scopes`.
+
+        Raises:
+            InsufficientScope: this one has none of them.
+        """
+        if self.scopes.isdisjoint(scopes):
+            raise InsufficientScope(scope=" ".join(scopes))
+
+
+_BOOTSTRAP = Caller(actor="key:bootstrap", scopes=ALL_SCOPES)
+_ANYBODY = Caller(actor="anonymous", scopes=ALL_SCOPES)
+_LOCAL = Caller(actor="local", scopes=ALL_SCOPES)
+
+
+async def caller_of(request: Request, settings: Settings, services: Services) -> Caller:
+    """Return who is calling.
 
     Raises:
-        Unauthorized: the caller may not be answered; the message says what to do.
+        Unauthenticated: the caller may not be answered; the message says what to do.
+        RateLimited: the key is used too often.
+        Unavailable: it can't be told now who is calling.
     """
-    if settings.wallet_api_key is not None:
-        _check_key(request, settings.wallet_api_key.get_secret_value())
-        return "key:bootstrap"
+    key = _sent_key(request)
+    set_key = None if settings.wallet_api_key is None else settings.wallet_api_key.get_secret_value()
+    if key is not None and set_key is not None and hmac.compare_digest(key.encode(), set_key.encode()):
+        return _BOOTSTRAP
+    if key is not None and key.startswith(PREFIX):
+        return await _bearer_of(key, services)
+    if set_key is not None:
+        raise Unauthorized(reason=_NO_KEY_SENT if key is None else _WRONG_KEY)
     if settings.auth is Access.OFF:
-        return "anonymous"
+        return _ANYBODY
     if not _is_local(request):
         raise Unauthorized(reason=_NO_KEY_SET)
-    return "local"
+    return _LOCAL
 
 
-def _check_key(request: Request, key: str) -> None:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
-        raise Unauthorized(reason=_NO_KEY_SENT)
-    if not hmac.compare_digest(given.strip().encode(), key.encode()):
-        raise Unauthorized(reason=_WRONG_KEY)
+async def _bearer_of(key: str, services: Services) -> Caller:
+    found = await services.keys.find(key)
+    if found.rate is not None:
+        await services.rates.take(found.id, found.rate)
+    return Caller(actor=f"key:{found.id}", scopes=found.scopes)
+
+
+def _sent_key(request: Request) -> str | None:
+    """Return what is sent as a key, None when nothing is."""
+    sent = request.headers.getlist("authorization")
+    if not sent:
+        return None
+    if len(sent) > 1:
+        raise Unauthorized(reason=_TWO_KEYS_SENT)
+    scheme, _, key = sent[0].partition(" ")
+    return (key.strip() or None) if scheme.lower() == "bearer" else None
 
 
 def _is_local(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from app.api.access import SCOPE_OF, Caller
 from app.api.dependencies import Services
 from app.api.limits import given_limits
 from app.domain.amounts import parse_amount, parse_signed_amount
@@ -63,7 +64,7 @@ class Sender:
     """Whom a write concerns, who sends it, and under which key."""
 
     user: str
-    actor: str
+    caller: Caller
     key: str | None
 
 
@@ -98,8 +99,9 @@ async def build_operation(
     """Build the command that a request asks for, and return it with the asset type that its amounts are in.
 
     Raises:
-        WalletError: it can't be built; the error says what is wrong.
+        WalletError: the sender may not ask for it, or it can't be built; the error says what is wrong.
     """
+    sender.caller.expect(SCOPE_OF[type_])
     if isinstance(body, AssetRequest):
         asset = await named_asset(services.catalogue, body.asset_type_id, body.asset_code)
     else:
@@ -115,7 +117,7 @@ async def build_group(services: Services, body: GroupRequest, sender: Sender) ->
     """
     members: list[Operation] = []
     assets: dict[int, AssetType] = {}
-    within = Sender(user=sender.user, actor=sender.actor, key=None)
+    within = Sender(user=sender.user, caller=sender.caller, key=None)
     for number, each in enumerate(body.operations):
         try:
             if each.idempotency_key is not None or each.dry_run:
@@ -155,7 +157,7 @@ def build_erasure(sender: Sender, *, dry_run: bool) -> EraseAccount:
         transaction_id=new_id(bucket),
         external_user_id=sender.user,
         bucket=bucket,
-        actor=sender.actor,
+        actor=sender.caller.actor,
         dry_run=dry_run,
     )
 
@@ -266,7 +268,7 @@ def _common(
         "transaction_id": new_id(bucket),
         "external_user_id": sender.user,
         "bucket": bucket,
-        "actor": sender.actor,
+        "actor": sender.caller.actor,
         "idempotency_key": sender.key,
         "note": new_note(reference=body.reference, metadata=body.metadata, operator=operator, reason=reason),
         "dry_run": body.dry_run,

@@ -14,7 +14,9 @@ from app.services.account_service import AccountService
 from app.services.asset_service import AssetService
 from app.services.catalogue import Catalogue
 from app.services.history_service import HistoryService
+from app.services.key_service import KeyService
 from app.services.listing_service import ListingService
+from app.services.rate_limits import RateLimits
 from app.services.readiness import Readiness
 from app.services.sandbox_service import SandboxService
 from app.services.transaction_directory import TransactionDirectory
@@ -33,6 +35,8 @@ class Services:
     history: HistoryService
     assets: AssetService
     sandbox: SandboxService
+    keys: KeyService
+    rates: RateLimits
     readiness: Readiness
 
 

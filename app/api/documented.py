@@ -1,44 +1,70 @@
 """The errors that routes declare in the OpenAPI document."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.api.problems import MEDIA_TYPE
+from app.domain.api_keys import Scope
 from app.schemas.responses import Problem
 
 Declared = dict[int | str, dict[str, Any]]
 
 _MEANINGS = {
     400: "The request can't be read: broken JSON, two different idempotency keys, or a cursor that is none",
-    401: "No key, or an unknown one",
+    401: "No key, or none that is good (any more)",
     402: "`insufficient_funds`: the credits do not suffice; nothing was taken",
+    403: "The key has not the scope that this needs",
     404: "Unknown user, asset type, transaction or hold",
     409: "The state forbids it",
     413: "The body is too large",
     422: "The request is wrong: see `errors`",
+    429: "The key is used more often than it may be: see `Retry-After`",
     500: "The service failed; nothing was changed",
     503: "Not now: `busy`, `database_unavailable`, `outcome_unknown`; see `Retry-After`",
 }
 
 
-def _declare(*statuses: int) -> Declared:
+ALWAYS = (401, 403, 429, 500, 503)
+
+
+def _declare(*own: int) -> Declared:
+    """Return what a route declares: the statuses of its own, and those that every route has."""
+    statuses = sorted({*own, *ALWAYS})
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
         status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses
     }
 
 
-PROBLEMS_LIST = _declare(401, 500, 503)
-PROBLEMS_READ = _declare(401, 404, 422, 500, 503)
-PROBLEMS_PAGE = _declare(400, 401, 422, 500, 503)
-PROBLEMS_PAGE_OF_USER = _declare(400, 401, 404, 422, 500, 503)
-PROBLEMS_READ_MANY = _declare(400, 401, 404, 413, 422, 500, 503)
-PROBLEMS_OPEN = _declare(400, 401, 413, 422, 500, 503)
-PROBLEMS_CREATE = _declare(400, 401, 409, 413, 422, 500, 503)
-PROBLEMS_CHANGE = _declare(400, 401, 404, 413, 422, 500, 503)
+PROBLEMS_LIST = _declare()
+PROBLEMS_READ = _declare(404, 422)
+PROBLEMS_PAGE = _declare(400, 422)
+PROBLEMS_PAGE_OF_USER = _declare(400, 404, 422)
+PROBLEMS_READ_MANY = _declare(400, 404, 413, 422)
+PROBLEMS_OPEN = _declare(400, 413, 422)
+PROBLEMS_CREATE = _declare(400, 409, 413, 422)
+PROBLEMS_CHANGE = _declare(400, 404, 413, 422)
 PROBLEMS_SANDBOX = PROBLEMS_CHANGE | {404: {**PROBLEMS_CHANGE[404], "description": "`not_a_sandbox`"}}
-PROBLEMS_BATCH = _declare(400, 401, 413, 422, 500, 503)
-PROBLEMS_WRITE = _declare(400, 401, 404, 409, 413, 422, 500, 503)
-PROBLEMS_SPEND = _declare(400, 401, 402, 404, 409, 413, 422, 500, 503)
+PROBLEMS_BATCH = _declare(400, 413, 422)
+PROBLEMS_WRITE = _declare(400, 404, 409, 413, 422)
+PROBLEMS_SPEND = _declare(400, 402, 404, 409, 413, 422)
+
+
+def needs(*scopes: Scope) -> dict[str, Any]:
+    """For `openapi_extra`: which scope the route needs; of several, any one."""
+    return {"security": [{"key": [each.value]} for each in scopes]}
+
+
+def scopes_of(path: str, openapi_extra: Mapping[str, Any] | None) -> tuple[Scope, ...]:
+    """Return the scopes that a route declares.
+
+    Raises:
+        TypeError: it declares none; nobody must be able to forget that.
+    """
+    declared = (openapi_extra or {}).get("security", ())
+    if not declared:
+        raise TypeError(f"the route {path} does not say which scope it needs")
+    return tuple(Scope(scope) for each in declared for scope in each["key"])
 
 
 IDEMPOTENCY_KEY: dict[str, Any] = {

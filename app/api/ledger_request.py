@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import Request
 
+from app.api.access import Caller
+from app.api.bodies import SMALL_BYTES, Reading
 from app.api.dependencies import Services
 from app.domain.commands import Command
 from app.domain.errors import BodyNotJson, Busy, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer, WalletError
@@ -21,13 +23,14 @@ DIGITS_OF_LENGTH_MAX = 20
 COMMAND_BYTES = 100
 """About how long an operation of a batch is."""
 
+_WHOLE = re.compile(r"(-?[0-9]+)\.0+", re.ASCII)
 _JSON_TYPE = re.compile(r"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class LedgerRequest(Request):
     """A request under /api/v1: who sends it, its body read exactly, and the services to answer it with."""
 
-    actor: str
+    caller: Caller
     services: Services
     _announced = 0
 
@@ -52,21 +55,26 @@ class LedgerRequest(Request):
         never arrive.
 
         Raises:
-            Busy: there is no room for more commands.
+            BodyTooSlow: it takes too long to come.
+            Busy: there is no room for more commands, or for what is being read.
             ContentTooLarge: it is longer than any may be, or says so.
         """
         was_full = self.services.wallets.full
         too_large = Busy() if was_full else ContentTooLarge(bytes_max=BODY_BYTES_MAX)
-        declared = self.headers.get("content-length", "0")
+        declared = self.headers.get("content-length", "0").strip()
         if not declared.isdecimal() or int(declared[:DIGITS_OF_LENGTH_MAX]) > BODY_BYTES_MAX:
             raise too_large
         body, size = bytearray(), 0
-        async for chunk in self.stream():
-            size += len(chunk)
-            if size > BODY_BYTES_MAX:
-                raise too_large
-            if not was_full:
+        with Reading(self.app.state.bodies) as reading:
+            async for chunk in self.stream():
+                size += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    raise too_large
+                if was_full:
+                    continue
                 body += chunk
+                if size > SMALL_BYTES:
+                    reading.keep(size)
         if was_full or self.services.wallets.full:
             raise Busy
         self._announced = min(size // COMMAND_BYTES, BATCH_MAX)
@@ -106,7 +114,7 @@ class LedgerRequest(Request):
             return json.loads(
                 self._body.decode(),
                 parse_int=_integer,
-                parse_float=NumberText,
+                parse_float=_number,
                 parse_constant=NumberText,
                 object_pairs_hook=_no_duplicates,
             )
@@ -133,6 +141,12 @@ def _header_key(text: str) -> str:
 def _integer(text: str) -> int | NumberText:
     """Read an integer, unless it is longer than any that a member may be, or would lose its sign."""
     return NumberText(text) if len(text) > INTEGER_DIGITS_MAX or text == "-0" else int(text)
+
+
+def _number(text: str) -> int | NumberText:
+    """Read a number with a fraction or exponent: to JSON Schema, and to some languages' writers, 5.0 is an integer."""
+    whole = _WHOLE.fullmatch(text)
+    return NumberText(text) if whole is None else _integer(whole[1])
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

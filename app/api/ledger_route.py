@@ -1,5 +1,7 @@
 """Routes under /api/v1. The caller is checked before the body is read, and an answer is one function call away.
 
+A route that does not say which scope it needs can't be made: `openapi_extra=needs(Scope.…)`.
+
 FastAPI's own way to an endpoint (its dependency solver, its stacks of contexts) costs more than deciding and booking a
 spend does. Here an endpoint takes the request and parameters from the path, the query and the body, each a Pydantic
 type, and nothing else; what FastAPI makes of the same signature is the OpenAPI document.
@@ -10,13 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Path, Query
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
-from app.api.access import actor_of
+from app.api.access import caller_of
+from app.api.documented import scopes_of
 from app.api.ledger_request import LedgerRequest
 
 
@@ -25,6 +29,7 @@ class LedgerRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Any, **options: Any) -> None:  # noqa: ANN401 - FastAPI's signature
         super().__init__(path, endpoint, **options)
+        self._scopes = scopes_of(path, self.openapi_extra)
         self._parameters = _parameters_of(endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +39,9 @@ class LedgerRoute(APIRoute):
             return
         request = LedgerRequest(scope, receive)
         request.services = request.app.state.services
-        request.actor = actor_of(request, request.app.state.settings)
+        request.caller = await caller_of(request, request.app.state.settings, request.services)
+        structlog.contextvars.bind_contextvars(actor=request.caller.actor)
+        request.caller.expect(*self._scopes)
         try:
             if scope["method"] != "GET":
                 await request.read_body()

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.links import add_links
 from app.schemas.requests import BATCH_OPERATIONS
 from app.schemas.responses import Problem
 
@@ -38,9 +39,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
         components["schemas"][model.__name__] = own
     components["schemas"].pop("HTTPValidationError", None)
     components["schemas"].pop("ValidationError", None)
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    for path, operations in schema["paths"].items():
-        if path.startswith("/api/"):
-            for operation in operations.values():
-                operation["security"] = [{"key": []}]
+    components["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key, which begins with `wk_`, or the bootstrap key. An operation names the scope "
+            "that it needs; of several, any one.",
+        }
+    }
+    add_links(schema)
     return schema

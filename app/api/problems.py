@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from app.domain.amounts import format_amount
 from app.domain.errors import (
@@ -21,12 +22,14 @@ from app.domain.errors import (
     Failed,
     FieldInvalid,
     Forbidden,
+    HeadersTooLarge,
     InsufficientFunds,
     InternalError,
     Malformed,
     NotFound,
     RateLimited,
     StateRefusal,
+    TooSlow,
     Unauthenticated,
     Unavailable,
     ValidationFailed,
@@ -43,6 +46,8 @@ RETRY_AFTER_SECONDS = "1"
 STATUS_OF: dict[type[WalletError], int] = {
     BadRequest: 400,
     ContentTooLarge: 413,
+    HeadersTooLarge: 431,
+    TooSlow: 408,
     Unauthenticated: 401,
     InsufficientFunds: 402,
     Forbidden: 403,
@@ -149,6 +154,8 @@ def problem_response(request: Request, body: dict[str, Any], headers: Mapping[st
         headers.setdefault("WWW-Authenticate", "Bearer")
     if body["status"] == STATUS_OF[Forbidden]:
         headers.setdefault("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{body["scope"]}"')
+    if body["status"] == STATUS_OF[TooSlow]:
+        headers["Connection"] = "close"
     if body.get("replayed"):
         headers["Idempotent-Replayed"] = "true"
     structlog.contextvars.bind_contextvars(code=body["code"])
@@ -187,7 +194,18 @@ def add_problem_handlers(app: FastAPI) -> None:
             "detail": error.detail,
             "code": status.name.lower(),
         }
-        return problem_response(request, body, error.headers)
+        headers = dict(error.headers or {})
+        if status is http.HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+        return problem_response(request, body, headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Return the methods that there are at a path: the route that refused one knows only its own."""
+    routes = (each for each in request.app.router.routes if isinstance(each, Route))
+    return {
+        method for each in routes if each.matches(request.scope)[0] is not Match.NONE for method in each.methods or ()
+    }
 
 
 async def _scale_of(request: Request, error: WalletError) -> int | None:

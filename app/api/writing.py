@@ -42,7 +42,7 @@ async def execute(request: LedgerRequest, command: Command, assets: Mapping[int,
 
 def sender_of(request: LedgerRequest, user: str, body: WriteRequest) -> Sender:
     """Return whom a request concerns, who sends it, and under which key."""
-    return Sender(user=user, actor=request.actor, key=request.idempotency_key(body.idempotency_key))
+    return Sender(user=user, caller=request.caller, key=request.idempotency_key(body.idempotency_key))
 
 
 def replay_headers(receipt: AnyReceipt) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""The command line: `wallet serve | migrate | verify | settings`."""
+"""The command line: `wallet --help`."""
 
 from app.cli.main import main
 

@@ -1,10 +1,8 @@
 """The commands. Each reads the settings, does one thing, and says in one line what went wrong."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr
@@ -12,18 +10,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app import __version__
+from app.cli.keys import keys
+from app.cli.roles import roles
 from app.cli.serve import serve
+from app.cli.work import with_database
 from app.config import ConfigurationError, Settings, load_settings
 from app.database import Database
-from app.database_url import database_url, unreachable
-from app.domain.errors import DatabaseUnavailable, WalletError
+from app.domain.errors import WalletError
 from app.migration import HEAD, SchemaTooNew
 from app.migration import migrate as run_migrations
 from app.services.verify_service import Verdict
 from app.services.verify_service import quarantine as quarantine_user
 from app.services.verify_service import verify as verify_ledger
-
-T = TypeVar("T")
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
@@ -35,6 +33,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(keys)
+cli.command()(roles)
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def serve_command() -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     current = load_settings()
-    _with_database(current, partial(run_migrations, sandbox=current.sandbox))
+    with_database(current, partial(run_migrations, sandbox=current.sandbox), as_owner=True)
     typer.echo(f"The tables are up to date ({HEAD}).")
 
 
@@ -79,10 +79,10 @@ def verify(
         async def work(database: Database) -> Verdict:
             return await verify_ledger(database, on_progress=advance)
 
-        verdict = _with_database(current, work)
+        verdict = with_database(current, work)
     if verdict.problem is not None:
         if quarantine and verdict.external_user_id is not None:
-            _with_database(current, partial(quarantine_user, verdict=verdict))
+            with_database(current, partial(quarantine_user, verdict=verdict))
             typer.echo(f"The account of {verdict.external_user_id!r} is quarantined.")
         _fail(f"the ledger is wrong: {verdict.problem}", EXIT_FAILED)
     typer.echo(
@@ -105,21 +105,6 @@ def settings() -> None:
 def version() -> None:
     """Show the version."""
     typer.echo(__version__)
-
-
-def _with_database(current: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run `work` on the database that the settings mean."""
-
-    async def run() -> T:
-        database = Database(database_url(current), pooler=current.database_pooler)
-        try:
-            return await work(database)
-        except DatabaseUnavailable as error:
-            raise ConfigurationError(unreachable(current)) from error
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 def _fail(message: str, code: int) -> None:

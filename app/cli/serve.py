@@ -23,14 +23,22 @@ from uvicorn.supervisors import Multiprocess
 
 from app.config import ConfigurationError, Settings, load_settings
 from app.database import Database, create_database
-from app.database_url import EMBEDDED_DATABASE, database_url, unreachable
+from app.database_url import APPLICATION, EMBEDDED_DATABASE, database_url, unreachable
 from app.domain.errors import DatabaseUnavailable
-from app.main import create_served_app
-from app.migration import check_sandbox, migrate
+from app.http_bounds import BoundedHttp
+from app.main import create_served_app, prepare_database
+from app.migration import migrate
+from app.roles import apply_roles
 from app.services.seed_service import seed
+
+if sys.platform != "win32":
+    import resource
 
 if TYPE_CHECKING:
     from app.embedded_postgres import EmbeddedPostgres
+
+FILES_MAX = 2_048
+"""How many files a process may have open: what the most callers and connections to PostgreSQL need, and some more."""
 
 DRAIN_SECONDS = 25
 """How long requests that were accepted may take after SIGTERM; hosts kill after 30 s."""
@@ -44,6 +52,7 @@ def serve(settings: Settings) -> None:
     Raises:
         ConfigurationError: a setting is wrong, the port is taken, or the database can't be used.
     """
+    _allow_files()
     listening = _listen(settings)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _exit)  # uvicorn sends itself the signal again when it has drained
@@ -61,6 +70,16 @@ def worker_app() -> ASGIApp:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     return create_served_app(load_settings())
+
+
+def _allow_files() -> None:
+    """Raise the limit of open files, where it is lower than that and may be: many systems start programs with 1,024."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < FILES_MAX and soft != resource.RLIM_INFINITY:
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard), hard)
+            )
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -97,12 +116,10 @@ def _own_postgres(settings: Settings) -> "Iterator[EmbeddedPostgres]":
 
 
 async def _check(settings: Settings) -> None:
-    """Ask the database once, so that one that can't be used is one line, however many workers there are."""
+    """Prepare the database once, so that one that can't be used is one line, however many workers there are."""
     database = Database(database_url(settings), pooler=settings.database_pooler)
     try:
-        async with database.connect() as connection:
-            if settings.sandbox:
-                await check_sandbox(connection)
+        await prepare_database(settings, database)
     except DatabaseUnavailable as error:
         raise ConfigurationError(unreachable(settings)) from error
     finally:
@@ -110,14 +127,19 @@ async def _check(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings, postgres: "EmbeddedPostgres") -> None:
-    """Make the database in the server that has just started, its tables, and the seed."""
+    """Make the database in the server that has just started, its tables and roles, and the seed."""
     await create_database(postgres.url("postgres"), EMBEDDED_DATABASE)
-    database = Database(postgres.url(EMBEDDED_DATABASE))
+    owner = Database(postgres.url(EMBEDDED_DATABASE))
     try:
-        await migrate(database, sandbox=settings.sandbox)
-        await seed(database)
+        await migrate(owner, sandbox=settings.sandbox)
+        await apply_roles(owner, password=postgres.password)
     finally:
-        await database.close()
+        await owner.close()
+    application = Database(postgres.url(EMBEDDED_DATABASE, APPLICATION))
+    try:
+        await seed(application)
+    finally:
+        await application.close()
 
 
 def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
@@ -125,6 +147,8 @@ def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
         "app.cli.serve:worker_app" if settings.workers > 1 else create_served_app(settings),
         factory=settings.workers > 1,
         workers=settings.workers,
+        http=BoundedHttp,
+        ws="none",
         access_log=False,
         lifespan="on",
         log_level="warning",

@@ -18,6 +18,10 @@ SECRET_BYTES = 32
 ENDING_CHARACTERS = 4
 """So much of a key is shown after it was made, to tell it from others."""
 
+NAME_LENGTH_MAX = 100
+DAYS_MAX = 3_650
+RATE_MAX = 1_000_000
+
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_DIGITS, _CHECKSUM_DIGITS = 43, 6
 _FORM = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_SECRET_DIGITS}}})([0-9A-Za-z]{{{_CHECKSUM_DIGITS}}})", re.ASCII)
@@ -42,12 +46,33 @@ class Scope(StrEnum):
 ALL_SCOPES = frozenset(Scope)
 
 
+class KeyStatus(StrEnum):
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 @record
 class Rate:
     """How often a key may be used: a bucket of `burst` requests that fills with so many a second."""
 
     requests_per_second: int
     burst: int
+
+    @classmethod
+    def of(cls, requests_per_second: int, burst: int | None) -> "Rate":
+        """Return a rate whose bucket, unless it is said, holds what one second brings."""
+        return cls(requests_per_second=requests_per_second, burst=burst or requests_per_second)
+
+
+@record
+class KeyTerms:
+    """What a key is made for. Without `expires_in_days` it lasts until it is revoked."""
+
+    name: str
+    scopes: frozenset[Scope]
+    rate: Rate | None
+    expires_in_days: int | None
 
 
 @record
@@ -62,9 +87,17 @@ class ApiKey:
     created_at: datetime
     created_by: str
     expires_at: datetime | None
+    has_expired: bool
     revoked_at: datetime | None
     revoked_by: str | None
     last_used_at: datetime | None
+
+    @property
+    def status(self) -> KeyStatus:
+        """Whether it is good, and why not."""
+        if self.revoked_at is not None:
+            return KeyStatus.REVOKED
+        return KeyStatus.EXPIRED if self.has_expired else KeyStatus.ACTIVE
 
 
 def write_key(secret: bytes) -> str:

@@ -9,7 +9,9 @@
     │   ├── FieldInvalid
     │   ├── ValidationFailed
     │   └── IdempotencyMismatch
-    ├── BadRequest                     BadCursor, BodyNotJson, ContentTooLarge, IdempotencyKeysDiffer
+    ├── BadRequest                     BadCursor, BodyNotJson, ContentTooLarge, HeadersTooLarge, IdempotencyKeysDiffer,
+    │   │                              RequestUnreadable
+    │   └── TooSlow                    BodyTooSlow, HeadersTooSlow
     ├── Unauthenticated                KeyExpired, KeyRevoked, Unauthorized
     ├── Forbidden                      InsufficientScope, ScopeNotHeld
     ├── RateLimited
@@ -169,8 +171,28 @@ class ContentTooLarge(BadRequest):
     """The body has more than {bytes_max} bytes."""
 
 
+class HeadersTooLarge(BadRequest):
+    """The request line and the headers have more than {bytes_max} bytes together."""
+
+
 class IdempotencyKeysDiffer(BadRequest):
     """Two idempotency keys are given that differ: in the header and in the body, or in two headers."""
+
+
+class RequestUnreadable(BadRequest):
+    """This can't be read as a request of HTTP/1.1."""
+
+
+class TooSlow(BadRequest):
+    """The request did not come in time."""
+
+
+class BodyTooSlow(TooSlow):
+    """The body did not come whole within {seconds_max} seconds: send it again, faster or in smaller batches."""
+
+
+class HeadersTooSlow(TooSlow):
+    """The request line and the headers did not come whole within {seconds_max} seconds."""
 
 
 # -- who and what --------------------------------------------------------------------------------------------------
@@ -197,7 +219,7 @@ class Forbidden(WalletError):
 
 
 class InsufficientScope(Forbidden):
-    """This API key may not do this: it needs the scope {scope}."""
+    """This API key has not the scope for this: {scope}."""
 
 
 class ScopeNotHeld(Forbidden):

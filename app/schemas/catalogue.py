@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field
 
 from app.domain.records import HOLD_SECONDS_DEFAULT, AssetStatus
-from app.schemas.fields import check_text
+from app.schemas.fields import PLAIN_TEXT, check_text
 from app.schemas.requests import HOLD_SECONDS_MAX, LimitsRequest, Request
 from app.schemas.responses import AmountOut, Response
 
@@ -14,7 +14,9 @@ NewAssetCode = Annotated[
     Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$", description="Its name in calls; it never changes.", examples=["GEM"]),
 ]
 AssetName = Annotated[
-    str, AfterValidator(check_text), Field(min_length=1, max_length=100, description="Its name for people.")
+    str,
+    AfterValidator(check_text),
+    Field(min_length=1, max_length=100, description="Its name for people.", json_schema_extra=PLAIN_TEXT),
 ]
 Status = Annotated[
     AssetStatus,

@@ -17,9 +17,12 @@ INT64_MAX = 2**63 - 1
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 """The driver takes the last microsecond of Python's time for "never"."""
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_NOT_ZERO = r"0*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*"
+PLAIN_TEXT: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+"""What `check_text` takes, for the document; halves of surrogate pairs can't be sent as UTF-8 anyway."""
 
-
+_USER_TEXT: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f/\ufffd]+$"}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -135,7 +138,7 @@ Amount = Annotated[
     BeforeValidator(_amount_text),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "exclusiveMinimum": 0}],
+            "anyOf": [{"type": "string", "pattern": rf"^({_NOT_ZERO})$"}, {"type": "number", "exclusiveMinimum": 0}],
             "description": "Positive, with at most as many decimals as the asset type's scale. Strings and numbers are "
             "both read from their text, exactly.",
             "examples": ["50.00"],
@@ -147,7 +150,10 @@ SignedAmount = Annotated[
     BeforeValidator(_amount_text),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}, {"type": "number"}],
+            "anyOf": [
+                {"type": "string", "pattern": rf"^-?({_NOT_ZERO})$"},
+                {"type": "number", "not": {"const": 0}},
+            ],
             "description": "Positive or negative, not zero, with at most as many decimals as the asset type's scale.",
             "examples": ["-2.50"],
         }
@@ -169,30 +175,43 @@ IdempotencyKey = Annotated[
     AfterValidator(check_key),
     Field(
         description="Names this attempt: sent again, it is answered, not repeated.",
-        json_schema_extra={"minLength": 1, "maxLength": 255},
+        json_schema_extra={"minLength": 1, "maxLength": 255, **PLAIN_TEXT},
     ),
 ]
 UserId = Annotated[
     str,
     AfterValidator(check_user_id),
     Field(
-        min_length=1, max_length=USER_ID_BYTES_MAX, description="Your app's id of the user.", examples=["user_alice"]
+        min_length=1,
+        max_length=USER_ID_BYTES_MAX,
+        description="Your app's id of the user.",
+        examples=["user_alice"],
+        json_schema_extra=_USER_TEXT,
     ),
 ]
 Reference = Annotated[
     str,
     AfterValidator(check_text),
-    Field(max_length=255, description="Your own reference, such as an order number; kept with the transaction."),
+    Field(
+        max_length=255,
+        description="Your own reference, such as an order number; kept with the transaction.",
+        json_schema_extra=PLAIN_TEXT,
+    ),
 ]
 Reason = Annotated[
     str,
     AfterValidator(check_text),
-    Field(min_length=1, max_length=500, description="Why; kept with the transaction."),
+    Field(min_length=1, max_length=500, description="Why; kept with the transaction.", json_schema_extra=PLAIN_TEXT),
 ]
 Operator = Annotated[
     str,
     AfterValidator(check_text),
-    Field(min_length=1, max_length=100, description="Who decided it; kept with the transaction."),
+    Field(
+        min_length=1,
+        max_length=100,
+        description="Who decided it; kept with the transaction.",
+        json_schema_extra=PLAIN_TEXT,
+    ),
 ]
 Metadata = Annotated[
     str,
@@ -200,7 +219,13 @@ Metadata = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "boolean"}, {"type": "integer"}]},
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "boolean"},
+                    {"type": "integer", "format": "int64"},
+                ]
+            },
             "description": "A flat object, at most 4,096 bytes as JSON; kept with the transaction.",
         }
     ),
@@ -218,8 +243,13 @@ AssetCode = Annotated[
 QueryAssetTypeId = Annotated[AssetTypeId, BeforeValidator(_plain_digits)]
 """In a query everything is text."""
 
+KeyNumber = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_plain_digits)]
 PageLimit = Annotated[int, Field(ge=1, le=PAGE_MAX), BeforeValidator(_plain_digits)]
-NamePrefix = Annotated[str, AfterValidator(check_user_id), Field(max_length=USER_ID_BYTES_MAX)]
+NamePrefix = Annotated[
+    str,
+    AfterValidator(check_user_id),
+    Field(min_length=1, max_length=USER_ID_BYTES_MAX, json_schema_extra=_USER_TEXT),
+]
 Identifier = Annotated[UUID, BeforeValidator(_plain_uuid), Field(description="An id that an answer gave.")]
 PlainText = Annotated[str, AfterValidator(check_text)]
 PositionNumber = Annotated[int, Field(strict=True, ge=1, le=INT64_MAX)]

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from app.schemas.fields import AssetCode, AssetTypeId, UserId
 from app.schemas.requests import Request
 from app.schemas.responses import AmountOut, MomentOut, Response
+from app.schemas.rules import ONE_ASSET
 
 BALANCES_MAX = 1_000
 
@@ -17,6 +18,8 @@ class BalancesRequest(Request):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"external_user_ids": ["user_alice", "user_bob"], "asset_type_id": 1}]}
     )
+
+    refused = ONE_ASSET
 
     external_user_ids: list[UserId] = Field(min_length=1, max_length=BALANCES_MAX)
     asset_type_id: AssetTypeId | None = None

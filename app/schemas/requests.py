@@ -1,8 +1,10 @@
 """Bodies that come in. Unknown members are refused by name: a typo in `expires_at` must not make credits immortal."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from app.domain.commands import GROUP_MAX, PRIORITY_DEFAULT
 from app.schemas.fields import (
@@ -20,6 +22,7 @@ from app.schemas.fields import (
     SignedAmount,
     UserId,
 )
+from app.schemas.rules import NUMBER, ONE_ASSET, TEXT, Rule, none_of, together
 
 BATCH_MAX = 1_000
 HOLD_SECONDS_MAX = 31_536_000
@@ -33,6 +36,20 @@ Shortfall = Literal["refuse", "partial"]
 class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    refused: ClassVar[tuple[Rule, ...]] = ()
+    """What no body of this kind may be; the document says it of its subclasses too."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the rules between members, and leave out the examples of a parent that lacks some."""
+        reference = handler(core)
+        schema = handler.resolve_ref_schema(reference)
+        if rules := [rule for each in cls.__mro__ for rule in vars(each).get("refused", ())]:
+            schema["not"] = {"anyOf": rules}
+        if any(not example.keys() >= set(schema.get("required", ())) for example in schema.get("examples", ())):
+            del schema["examples"]
+        return reference
+
 
 class WriteRequest(Request):
     """What every write takes."""
@@ -45,6 +62,8 @@ class WriteRequest(Request):
 
 class AssetRequest(WriteRequest):
     """What a write on a wallet takes that names no earlier transaction."""
+
+    refused = ONE_ASSET
 
     asset_type_id: AssetTypeId | None = None
     asset_code: AssetCode | None = None
@@ -61,6 +80,12 @@ class CreditRequest(AssetRequest):
     """What a top-up and a bonus take."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "50.00", "asset_type_id": 1}]})
+
+    refused = (
+        together(expires_at=TEXT, expires_in_days=NUMBER),
+        together(expires_at=TEXT, never_expires={"const": True}),
+        together(expires_in_days=NUMBER, never_expires={"const": True}),
+    )
 
     amount: Amount
     expires_at: Moment | None = Field(default=None, description="From this moment on the credits are gone.")
@@ -106,6 +131,8 @@ class ReleaseRequest(WriteRequest):
 
 class ExtendRequest(WriteRequest):
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "5.00", "expires_in_seconds": 900}]})
+
+    refused = (none_of("amount", "expires_in_seconds"),)
 
     amount: Amount | None = Field(default=None, description="How much more is set aside.")
     expires_in_seconds: HoldSeconds | None = None
@@ -161,8 +188,14 @@ class ChangeAccountRequest(WriteRequest):
         json_schema_extra={"examples": [{"status": "frozen", "reason": "chargeback in case 4711", "operator": "olga"}]}
     )
 
+    refused = (
+        {"properties": {"status": {"type": "null"}, "limits": {"anyOf": [{"type": "null"}, {"maxProperties": 0}]}}},
+    )
+
     status: Literal["active", "frozen", "closed"] | None = None
-    limits: dict[AssetCode, LimitsRequest] | None = Field(
+    limits: (
+        Annotated[dict[AssetCode, LimitsRequest], Field(json_schema_extra={"additionalProperties": False})] | None
+    ) = Field(
         default=None, description="By asset code; they take the place of the asset type's own. null takes one away."
     )
     reason: Reason
@@ -276,6 +309,17 @@ class GroupRequest(WriteRequest):
                 }
             ]
         }
+    )
+
+    refused = (
+        {
+            "properties": {
+                "operations": {
+                    "contains": {"anyOf": [together(idempotency_key=TEXT), together(dry_run={"const": True})]}
+                }
+            },
+            "required": ["operations"],
+        },
     )
 
     operations: list[AnyOperation] = Field(min_length=1, max_length=GROUP_MAX)

@@ -101,6 +101,10 @@ class Service:
             result = await connection.execute(text(statement), binds)
             return result.scalar() if result.returns_rows else None
 
+    async def as_owner(self, statement: str) -> None:
+        """Run a statement that the service itself may not."""
+        await root.run_as_owner(self.url, statement)
+
     async def user(self, amount: str | None = None) -> str:
         """Open an account for a new user, with so much gold, and return the user's id."""
         name = f"user-{next(self._numbers)}"

@@ -59,10 +59,10 @@ async def run(*arguments: str, **settings: str) -> Ended:
 
 
 @asynccontextmanager
-async def served(**settings: str) -> AsyncIterator[tuple[str, Process]]:
-    """Serve, and lend the URL and the process once it has said that it is up."""
+async def served(*program: str, **settings: str) -> AsyncIterator[tuple[str, Process]]:
+    """Serve, by `wallet serve` or another program, and lend the URL and the process once it has said that it is up."""
     port = free_port()
-    process = await start(*SERVE, PORT=str(port), **settings)
+    process = await start(*(program or SERVE), PORT=str(port), **settings)
     try:
         assert process.stdout is not None
         async with asyncio.timeout(SECONDS_MAX):

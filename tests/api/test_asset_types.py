@@ -154,7 +154,7 @@ WRONG_POLICIES: list[tuple[str, str]] = [
     ("/default_expiry_days", '{"default_expiry_days": 0}'),
     ("/default_expiry_days", '{"default_expiry_days": 36501}'),
     ("/default_expiry_days", '{"default_expiry_days": "30"}'),
-    ("/default_expiry_days", '{"default_expiry_days": 1.0}'),
+    ("/default_expiry_days", '{"default_expiry_days": 1.5}'),
     ("/hold_seconds", '{"hold_seconds": 0}'),
     ("/hold_seconds", '{"hold_seconds": 31536001}'),
     ("/hold_seconds", '{"hold_seconds": true}'),

@@ -268,9 +268,9 @@ async def test_an_unknown_user_uses_no_key_up(service: Service) -> None:
 
 @alone
 async def test_an_outage_uses_no_key_up(own_service: Service) -> None:
-    await own_service.sql("ALTER TABLE lots RENAME TO gone")
+    await own_service.as_owner("ALTER TABLE lots RENAME TO gone")
     assert_problem(await _post(own_service, "user_alice", "bonus", idempotency_key="k"), 500)
-    await own_service.sql("ALTER TABLE gone RENAME TO lots")
+    await own_service.as_owner("ALTER TABLE gone RENAME TO lots")
     assert (await _post(own_service, "user_alice", "bonus", idempotency_key="k")).json()["replayed"] is False
 
 

@@ -85,12 +85,12 @@ async def transcript(service: Service) -> Transcript:
             await ask(
                 "GET", f"{path}/balance", f"{BASE}/balance", headers={"Authorization": "Bearer planted-wrong-key"}
             )
-            await service.sql("ALTER TABLE lots RENAME TO gone")
+            await service.as_owner("ALTER TABLE lots RENAME TO gone")
             await ask("POST", f"{path}/top-up", f"{BASE}/top-up", json=body | {"idempotency_key": "planted-key-3"})
-            await service.sql("ALTER TABLE gone RENAME TO lots")
-            await service.sql("ALTER TABLE wallets RENAME TO gone")
+            await service.as_owner("ALTER TABLE gone RENAME TO lots")
+            await service.as_owner("ALTER TABLE wallets RENAME TO gone")
             await ask("GET", f"{path}/balance?asset_type_id=1", f"{BASE}/balance")
-            await service.sql("ALTER TABLE gone RENAME TO wallets")
+            await service.as_owner("ALTER TABLE gone RENAME TO wallets")
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
             _, err = await process.communicate()

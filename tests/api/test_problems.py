@@ -278,12 +278,12 @@ async def test_a_crash_is_500_and_says_nothing_of_its_cause(
     own_service: Service, table: str, method: str, path: str
 ) -> None:
     before = await own_service.size()
-    await own_service.sql(f"ALTER TABLE {table} RENAME TO gone")
+    await own_service.as_owner(f"ALTER TABLE {table} RENAME TO gone")
     answer = await own_service.client.request(method, path, json=GOLD if method == "POST" else None)
     assert_problem(answer, 500, "internal_error")
     assert "gone" not in answer.text
     assert table not in answer.text.replace(USERS, "")
-    await own_service.sql(f"ALTER TABLE gone RENAME TO {table}")
+    await own_service.as_owner(f"ALTER TABLE gone RENAME TO {table}")
     assert await own_service.size() == before
 
 
@@ -417,9 +417,9 @@ async def test_without_the_database_every_call_is_503_until_it_is_back(seeded_ur
 
 @alone
 async def test_tables_of_an_older_version_are_not_ready(own_service: Service) -> None:
-    await own_service.sql("UPDATE alembic_version SET version_num = '0000'")
+    await own_service.as_owner("UPDATE alembic_version SET version_num = '0000'")
     ready = await own_service.client.get("/health/ready")
-    await own_service.sql("UPDATE alembic_version SET version_num = '0001'")
+    await own_service.as_owner("UPDATE alembic_version SET version_num = '0001'")
     assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
     assert "0000" in ready.json()["checks"]["migrations"]
 

@@ -15,6 +15,7 @@ from app.config import Settings
 from app.domain.chain import microseconds
 from app.domain.placement import account_id_of, bucket_of, with_bucket
 from tests.api.conftest import checked
+from tests.conftest import owner_connection
 
 Row: TypeAlias = dict[str, Any]
 
@@ -104,17 +105,11 @@ def us(moment: datetime) -> int:
 @asynccontextmanager
 async def written(url: str, user: str = "written") -> AsyncIterator[Written]:
     """Serve a database of its own, in which a user has been opened."""
-    async with checked(Settings(database_url=SecretStr(url), seed_on_start=True)) as client:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-        try:
-            await connection.execute("SET session_replication_role = replica")
-            rows = Written(client, connection, user)
-            await connection.execute(
-                "INSERT INTO accounts (id, bucket, external_user_id) VALUES ($1, $2, $3)",
-                rows.owner_id,
-                rows.bucket,
-                user,
-            )
-            yield rows
-        finally:
-            await connection.close()
+    settings = Settings(database_url=SecretStr(url), seed_on_start=True)
+    async with checked(settings) as client, owner_connection(url) as connection:
+        await connection.execute("SET session_replication_role = replica")
+        rows = Written(client, connection, user)
+        await connection.execute(
+            "INSERT INTO accounts (id, bucket, external_user_id) VALUES ($1, $2, $3)", rows.owner_id, rows.bucket, user
+        )
+        yield rows

@@ -9,6 +9,9 @@ ROOT = Path(__file__).parents[2]
 APP = sorted((ROOT / "app").rglob("*.py"))
 SQL = sorted((ROOT / "app/repositories/sql").glob("*.sql"))
 SOURCE = [*APP, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "migrations").rglob("*.py")), *SQL]
+ON_THE_WORLDS_CLOCK = {"insert_api_key", "find_api_keys", "list_api_keys", "revoke_api_key", "note_key_uses"}
+"""Statements about callers: nobody's key lasts longer because a sandbox's clock was advanced, or shorter."""
+
 LINES_MAX = {"app": 450, "migrations": 450, "tests": 600}
 
 
@@ -39,7 +42,7 @@ def test_only_the_database_begins_and_commits(path: Path) -> None:
 
 @pytest.mark.parametrize("path", APP, ids=name_of)
 def test_only_repositories_hold_sql(path: Path) -> None:
-    if path.parent.name == "repositories" or path.name in {"database.py", "migration.py"}:
+    if path.parent.name == "repositories" or path.name in {"database.py", "migration.py", "roles.py"}:
         return
     assert not re.search(r"\b(SELECT .* FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", path.read_text())
 
@@ -52,9 +55,10 @@ def test_a_statement_says_what_it_is_for_what_it_binds_and_what_it_locks(path: P
     assert "Locks:" in text
     body = re.sub(r"--.*", "", text)
     assert not re.search(r"SELECT \*", body)
-    if path.stem not in {"load_owners", "read_balances", "find_due", "advance_sandbox_clock"}:
+    if path.stem not in {"load_owners", "read_balances", "find_due", "advance_sandbox_clock"} | ON_THE_WORLDS_CLOCK:
         assert "now()" not in body, "the ledger's clock comes with the load"
-    assert not re.search(r"\b(clock_timestamp|current_timestamp|transaction_timestamp)\b", body)
+    if path.stem != "take_tokens":  # of the world's clock too, by which time must not stand still while it waits
+        assert not re.search(r"\b(clock_timestamp|current_timestamp|transaction_timestamp)\b", body)
 
 
 @pytest.mark.parametrize("path", SQL, ids=name_of)

@@ -1,5 +1,6 @@
 """`wallet serve` as a person runs it: from nothing, again, killed, twice at once, and beside the other commands."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -16,21 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
+
+from app.config import Settings
+from app.database_url import APPLICATION, READER, database_url, owner_url
+from tests.conftest import owner_connection, run_as_owner
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 HURT_A_WALLET = """
 import asyncio, asyncpg
 from app.config import load_settings
-from app.database_url import database_url
+from app.database_url import owner_url
 
 async def hurt():
-    connection = await asyncpg.connect(database_url(load_settings()).replace("+asyncpg", ""))
+    connection = await asyncpg.connect(owner_url(load_settings()).replace("+asyncpg", ""))
     await connection.execute("UPDATE wallets SET posted = posted + 1 WHERE asset_type_id = 2")
     await connection.close()
 
 asyncio.run(hurt())
 """
+WITHOUT_ROLES = f"DROP OWNED BY {APPLICATION}, {READER}; DROP ROLE {APPLICATION}, {READER}"
+"""What makes a home one of a version before the roles."""
 
 
 @pytest.fixture
@@ -99,6 +107,7 @@ def served(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[
             line = process.stdout.readline()
             assert line, f"ended before it was up: {said}"
             said += line
+        assert "runs_degraded" not in said
         assert f"http://localhost:{port}/api/v1" in said
         yield f"http://localhost:{port}/api/v1/wallets/users/user_alice", process
     finally:
@@ -107,10 +116,23 @@ def served(home: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[
         process.communicate(timeout=START_SECONDS)
 
 
+def users_of_the_service(home: Path) -> set[str]:
+    """Return as whom the service is connected to its database."""
+
+    async def ask() -> set[str]:
+        async with owner_connection(owner_url(Settings(wallet_home=home))) as connection:
+            sql = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'wallet'"
+            return {row["usename"] for row in await connection.fetch(sql)}
+
+    return asyncio.run(ask())
+
+
 def test_from_nothing_it_serves_the_seed_and_keeps_what_was_written(home: Path) -> None:
     with served(home) as (alice, process):
         assert call(f"{alice}/balance?asset_type_id=1")["balance"] == "1050.00"
         assert call(f"{alice}/top-up", {"amount": "50.00", "asset_type_id": 1})["new_balance"] == "1100.00"
+        assert users_of_the_service(home) == {APPLICATION}
+        asyncio.run(run_as_owner(owner_url(Settings(wallet_home=home)), WITHOUT_ROLES))
         process.send_signal(signal.SIGTERM)
         assert process.wait(START_SECONDS) == 0
     assert not list((home / "data").glob("postmaster.pid"))
@@ -137,6 +159,9 @@ def test_the_other_commands_find_the_server_that_runs(home: Path) -> None:
         seeded = run(home, "scripts.seed")
         assert "was there already" in seeded.stdout, seeded.stderr
         assert wallet(home, "migrate").returncode == 0
+        roles = wallet(home, "roles")
+        assert (roles.returncode, roles.stdout.count("with the password that it has")) == (0, 2), roles.stderr
+        assert make_url(database_url(Settings(wallet_home=home))).username == APPLICATION
         second = wallet(home, "serve", PORT=str(free_port()))
         assert second.returncode == 2
         assert len(second.stderr.strip().splitlines()) == 1

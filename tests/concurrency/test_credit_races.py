@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import text
 
 from app.database import Database
 from app.domain.commands import (
@@ -28,6 +27,7 @@ from app.services.due_job import DueJob
 from app.services.ids import new_id
 from app.services.wallet_service import WalletService
 from tests.commands import bonus, spend, top_up
+from tests.conftest import set_ledger_now, url_of
 from tests.sizes import choices, size
 
 Kind = TypeVar("Kind", bound=Command)
@@ -72,13 +72,7 @@ def winners(answers: Sequence[AnyReceipt | str]) -> list[Receipt]:
 
 
 async def advance(database: Database, days: int) -> None:
-    async with database.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
-                f"RETURN clock_timestamp() + interval '{days} days'"
-            )
-        )
+    await set_ledger_now(url_of(database), f"clock_timestamp() + interval '{days} days'")
 
 
 async def test_of_captures_and_releases_of_one_hold_exactly_one_wins(instances: list[WalletService]) -> None:

@@ -12,7 +12,7 @@ from app.domain.records import Balance
 from app.repositories import wallet_repo
 from app.services.wallet_service import WalletService
 from tests.commands import spend, top_up
-from tests.conftest import own_sessions
+from tests.conftest import own_sessions, run_as_owner, url_of
 from tests.sizes import choices, size
 
 READERS = 64
@@ -68,10 +68,9 @@ async def test_reads_that_come_together_share_a_query(wallets: WalletService, mo
 async def test_reads_write_nothing_even_where_something_is_due(database: Database, wallets: WalletService) -> None:
     async with database.engine.begin() as connection:
         await connection.execute(text("UPDATE wallets SET next_due_at = '2000-01-01'"))
-    async with database.engine.connect() as connection:
-        name = await connection.scalar(text("SELECT current_database()"))
-    async with database.engine.begin() as connection:
-        await connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    await run_as_owner(
+        url_of(database), f'ALTER DATABASE "{database.engine.url.database}" SET default_transaction_read_only = on'
+    )
     await database.engine.dispose()  # the setting holds for new connections
     assert (await wallets.balance("user_alice", 1)).posted > 0
     with pytest.raises(WalletError):

@@ -8,6 +8,7 @@ from app.database import Database
 from app.domain.records import Receipt
 from app.services.wallet_service import WalletService
 from tests.commands import bonus, spend, top_up
+from tests.conftest import set_ledger_now, url_of
 
 
 async def test_every_write_goes_through_while_somebody_holds_the_treasury(
@@ -23,13 +24,7 @@ async def test_every_write_goes_through_while_somebody_holds_the_treasury(
 
 async def test_an_expiry_goes_through_while_somebody_holds_breakage(database: Database, wallets: WalletService) -> None:
     await wallets.execute(bonus("user_alice", 7, asset=2, days=1))
-    async with database.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
-                "RETURN clock_timestamp() + interval '2 days'"
-            )
-        )
+    await set_ledger_now(url_of(database), "clock_timestamp() + interval '2 days'")
     async with database.engine.connect() as stranger:
         await stranger.execute(text("SELECT 1 FROM accounts WHERE id IN (1, 2) FOR UPDATE"))
         async with asyncio.timeout(2):

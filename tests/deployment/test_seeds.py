@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -12,11 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.database import Database, create_database
+from app.database import Database
 from app.domain.placement import account_id_of, bucket_of
 from app.services.seed_service import ASSET_TYPES, CREDITS, seed
 from app.services.verify_service import verify
 from scripts.seed import EXIT_FAILED, EXIT_MISCONFIGURED, main
+from tests.conftest import as_owner, cloned_database, run_as_owner
 
 SEED_SQL = (Path(__file__).parents[2] / "seed.sql").read_text()
 USERS = sorted({user for user, *_ in CREDITS})
@@ -47,7 +47,7 @@ async def run_seed(url: str) -> None:
 
 async def contents(url: str) -> dict[str, list[str]]:
     """Return every row of every table, and the last number that was taken for an account."""
-    engine = create_async_engine(url)
+    engine = create_async_engine(as_owner(url))  # the application takes numbers, and sees none
     try:
         async with engine.connect() as connection:
             found = {
@@ -62,17 +62,9 @@ async def contents(url: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 async def blank_url(server_url: str) -> AsyncIterator[str]:
-    """A database without tables."""
-    name = f"blank_{uuid4().hex}"
-    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
-    await create_database(server_url, name)
-    try:
+    """A database without tables, reached as its owner."""
+    async with cloned_database(as_owner(server_url), "template1") as url:
         yield url
-        async with engine.connect() as connection:
-            await connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    finally:
-        await engine.dispose()
 
 
 async def test_seed_sql_puts_in_what_the_seed_of_the_service_names(empty_url: str) -> None:
@@ -130,7 +122,7 @@ async def test_both_seeds_many_times_at_once_put_everything_in_once(empty_url: s
 async def test_a_second_seed_sql_waits_for_the_first_and_takes_no_number(empty_url: str) -> None:
     await run_seed_sql(empty_url)
     first, watcher = await connect(empty_url), await connect(empty_url)
-    await first.execute("DELETE FROM accounts WHERE external_user_id IS NOT NULL")
+    await run_as_owner(empty_url, "DELETE FROM accounts WHERE external_user_id IS NOT NULL")
     await first.execute(SEED_SQL.replace("COMMIT;", ""))
     second = asyncio.create_task(run_seed_sql(empty_url))
     while not await watcher.fetchval(WAITING):

@@ -15,10 +15,12 @@ import pytest
 from sqlalchemy import text
 
 from app.database import Database, create_database
+from app.database_url import APPLICATION
 from app.domain.errors import Unavailable
 from app.domain.records import Receipt
 from app.embedded_postgres import EmbeddedPostgres
 from app.migration import migrate
+from app.roles import apply_roles
 from app.services.seed_service import seed
 from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
@@ -46,8 +48,11 @@ def server() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 async def database(server: EmbeddedPostgres) -> AsyncIterator[Database]:
     await create_database(server.url("postgres"), "wallet")
-    database = Database(server.url("wallet"))
-    await migrate(database)
+    owner = Database(server.url("wallet"))
+    await migrate(owner)
+    await apply_roles(owner, password=server.password)
+    await owner.close()
+    database = Database(server.url("wallet", APPLICATION))
     await seed(database)
     yield database
     await database.close()

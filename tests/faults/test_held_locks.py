@@ -16,6 +16,7 @@ from app.domain.records import Receipt
 from app.services import lanes
 from app.services.wallet_service import WalletService
 from tests.commands import spend, top_up
+from tests.conftest import run_as_owner, url_of
 
 # An owner in each lane beside Alice's, whose bucket is even.
 USERS = ("user_bob", "user_0", "user_1", "user_2", "user_3")
@@ -152,10 +153,10 @@ async def test_a_waiter_that_fails_refuses_who_waits_and_nobody_after(
 async def test_a_culprit_in_the_batch_of_one_who_is_locked_out_loses_and_disorders_nothing(
     database: Database, wallets: WalletService
 ) -> None:
-    async with database.engine.begin() as connection:
-        await connection.execute(
-            text("ALTER TABLE transactions ADD CONSTRAINT ck_transactions_poison CHECK (amount <> 666) NOT VALID")
-        )
+    await run_as_owner(
+        url_of(database),
+        "ALTER TABLE transactions ADD CONSTRAINT ck_transactions_poison CHECK (amount <> 666) NOT VALID",
+    )
     commands = [spend("user_alice", 1), spend("user_0", 1), spend("user_alice", 2), spend("user_1", 666)]
     async with locked(database, "user_alice"):
         task = asyncio.create_task(wallets.execute_all(commands))

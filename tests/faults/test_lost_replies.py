@@ -28,6 +28,7 @@ from tests.commands import (
     spend,
     top_up,
 )
+from tests.conftest import run_as_owner
 from tests.faults.cutting_proxy import CuttingProxy, Fault, proxied
 
 
@@ -186,9 +187,7 @@ async def test_no_connection_is_leaked_by_the_ends_of_others(faulty: Faulty, dat
 @pytest.fixture
 async def unreplicated(seeded_url: str, database: Database) -> AsyncIterator[WalletService]:
     """A service whose commits wait for a standby that is not there."""
-    async with database.engine.begin() as connection:
-        name = await connection.scalar(text("SELECT current_database()"))
-        await connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = on'))
+    await run_as_owner(seeded_url, f'ALTER DATABASE "{database.engine.url.database}" SET synchronous_commit = on')
     waiting = Database(seeded_url)
     service = WalletService(waiting)
     yield service

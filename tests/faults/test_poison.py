@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import text
 
 from app.database import Connection, Database
 from app.domain.errors import InternalError
 from app.domain.records import Receipt
 from app.services.wallet_service import WalletService
 from tests.commands import spend, top_up
+from tests.conftest import run_as_owner, url_of
 
 USERS = [f"user_{number}" for number in range(500)]
 
@@ -19,13 +19,10 @@ async def test_one_bad_command_in_500_fails_alone_and_costs_a_dozen_units(
     database: Database, wallets: WalletService, monkeypatch: pytest.MonkeyPatch, position: int
 ) -> None:
     await wallets.execute_all([top_up(user, 10, open_account=True) for user in USERS])
-    async with database.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "ALTER TABLE transactions ADD CONSTRAINT ck_transactions_poison CHECK (idempotency_key <> 'poison') "
-                "NOT VALID"
-            )
-        )
+    await run_as_owner(
+        url_of(database),
+        "ALTER TABLE transactions ADD CONSTRAINT ck_transactions_poison CHECK (idempotency_key <> 'poison') NOT VALID",
+    )
     units = 0
     run = Database.run
 

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 
 from app.config import ConfigurationError
 from app.database import Database
 from app.migration import migrate
-from tests.conftest import SANDBOX_TEMPLATE, TEMPLATE, cloned_database
+from tests.conftest import SANDBOX_TEMPLATE, TEMPLATE, as_owner, cloned_database, owner_connection
 from tests.migrations.conftest import Connection
 from tests.migrations.test_catalogue import GUARD_SWITCHED_OFF, MISNAMED, WITHOUT_KEY
 from tests.repositories.rows import CHECK, RESTRICT, UNIQUE, refused
@@ -23,10 +22,8 @@ DAY = timedelta(days=1)
 @pytest.fixture
 async def connection(server_url: str) -> AsyncIterator[Connection]:
     """A connection to a sandbox as its owner."""
-    async with cloned_database(server_url, SANDBOX_TEMPLATE) as url:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    async with cloned_database(server_url, SANDBOX_TEMPLATE) as url, owner_connection(url) as connection:
         yield connection
-        await connection.close()
 
 
 async def _is_sandbox(database: Database) -> bool:
@@ -50,7 +47,7 @@ async def test_sandboxes_that_are_made_at_once_come_out_as_one(blank_url: str) -
 
 
 async def test_a_database_in_use_can_not_become_a_sandbox(server_url: str) -> None:
-    async with cloned_database(server_url, TEMPLATE) as url:
+    async with cloned_database(as_owner(server_url), TEMPLATE) as url:
         database = Database(url)
         for revision in ("0002", "0001"):  # also when it would have to be brought up to date first
             async with database.engine.begin() as connection:

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from app.domain.records import TransactionType as Kind
 from tests.model.driver import FACTS, HOLD, LOT, POSTED, POSTED_ON_WALLET, REFUSED, ROW, Seen, State
-from tests.model.naive import NaiveLedger
-from tests.model.parts import Answer, Transaction
+from tests.model.naive import NaiveLedger, Thing
 
 _NEVER_LEFT_OUT = ("available_at", "operation")
 """Facts of refusals that must not be there when the model has none."""
 
 
-def answers(expected: Answer, seen: Seen, kind: Kind, *, exact: bool) -> Iterator[str]:
+def answers(expected: Thing, seen: Seen, kind: Kind, *, exact: bool) -> Iterator[str]:
     """Say what is wrong with an answer."""
     if seen["posted"] != expected.posted:
         yield f"answered {dict(seen)}, not {expected}"
@@ -23,7 +23,8 @@ def answers(expected: Answer, seen: Seen, kind: Kind, *, exact: bool) -> Iterato
     left_out = {"facts", "members", "type"} | (set() if exact else {"at"})
     if not expected.posted:
         left_out |= seen.keys() - REFUSED
-    yield from _different(vars(expected), {name: each for name, each in seen.items() if name not in left_out})
+    has = vars(expected) | {"at": expected.created_at, "uses": uses(expected)}
+    yield from _different(has, {name: each for name, each in seen.items() if name not in left_out})
     yield from _facts(expected.facts, seen["facts"], posted=expected.posted, needed=FACTS.get(kind.value, set()))
     members = seen.get("members", ())
     if len(members) != len(expected.members):
@@ -52,28 +53,30 @@ def rows(model: NaiveLedger, seen: Sequence[Seen], *, exact: bool) -> Iterator[s
         told |= _lines_of(row)
         yield from (f"{name}: {each}" for each in _different(_row(model, expected), told))
         if "facts" in row:
-            found = _facts(expected.facts, row["facts"], posted=expected.posted, needed=set(expected.facts))
+            facts = written_facts(expected)
+            found = _facts(facts, row["facts"], posted=expected.posted, needed=set(facts))
             yield from (f"{name}: {each}" for each in found)
 
 
 def states(model: NaiveLedger, state: State) -> Iterator[str]:
     """Say what is wrong with balances, lots and holds."""
-    yield from _different({"status": model.status.value}, {"status": state.status})
+    yield from _different({"status": model.status}, {"status": state.status})
     for asset in model.assets:
-        has = {"balance": model.posted(asset), "held": model.held(asset), "available": model.available(asset)}
+        has = balances(model, asset)
         told = state.balances.get(asset, dict.fromkeys(has, 0))
         yield from (f"asset {asset}: {each}" for each in _different(has, told))
     for lot in model.lots:
         if (told := state.lots.get(lot.number, {})) or lot.remaining:
-            yield from (f"lot {lot.number}: {each}" for each in [*_missing(LOT, told), *_different(vars(lot), told)])
+            of_lot = vars(lot) | {"expires_at": moment(lot.expires_at)}
+            yield from (f"lot {lot.number}: {each}" for each in [*_missing(LOT, told), *_different(of_lot, told)])
     if extra := state.lots.keys() - {each.number for each in model.lots}:
         yield f"lots {extra} are too many"
     if len(state.holds) != len(model.holds):
         yield f"{len(state.holds)} holds, not {len(model.holds)}"
         return
     for number, (hold, told) in enumerate(zip(model.holds, state.holds, strict=True)):
-        has = vars(hold) | {"parts": [(each.lot.number, each.amount, each.at) for each in hold.parts]}
-        yield from (f"hold {number}: {each}" for each in [*_missing(HOLD, told), *_different(has, told)])
+        of_hold = vars(hold) | {"parts": [(lot.number, amount, at) for lot, amount, at in hold.parts]}
+        yield from (f"hold {number}: {each}" for each in [*_missing(HOLD, told), *_different(of_hold, told)])
 
 
 def sums(seen: Sequence[Seen], state: State) -> Iterator[str]:
@@ -97,6 +100,31 @@ def sums(seen: Sequence[Seen], state: State) -> Iterator[str]:
     for number, lot in state.lots.items():
         if lot["remaining"] != of_lots[number] or not 0 <= lot["held"] <= lot["remaining"]:
             yield f"lot {number}: {dict(lot)}, and its lines come to {of_lots[number]}"
+
+
+def balances(model: NaiveLedger, asset: int) -> dict[str, int]:
+    """Return what a wallet of the model has, by name."""
+    return dict(zip(("balance", "held", "available"), model.has(asset), strict=True))
+
+
+def uses(booked: Thing) -> tuple[tuple[int, int], ...]:
+    """Return which lots the model used, and how much of each."""
+    return tuple((lot.number, amount) for lot, amount, _ in booked.takes)
+
+
+def written_facts(booked: Thing) -> dict[str, Any]:
+    """Return what a transaction of the model has to have written down."""
+    facts: dict[str, Any] = booked.facts
+    if not booked.posted:
+        return facts | {"code": booked.code}
+    if booked.type not in {"hold", "extend", "release"}:
+        return facts
+    return facts | {"lots": [[lot.number, amount, lot.kind, moment(lot.expires_at)] for lot, amount, _ in booked.takes]}
+
+
+def moment(of_model: float) -> float | None:
+    """Return a moment of the model as it is told: never is None."""
+    return None if of_model == inf else of_model
 
 
 def _order(seen: Sequence[Seen]) -> Iterator[str]:
@@ -149,12 +177,11 @@ def _sums_of_holds(seen: Sequence[Seen], state: State) -> Iterator[str]:
             yield f"the hold of seq {seq}: {put} put in, {out} out, {left} left: {dict(hold)}"
 
 
-def _row(model: NaiveLedger, transaction: Transaction) -> dict[str, Any]:
+def _row(model: NaiveLedger, transaction: Thing) -> dict[str, Any]:
     parents = [each.seq for each in model.transactions if each.id is not None and each.id == transaction.parent]
-    own = [(lot.number, amount) for lot, amount in transaction.own]
+    own = [(lot.number, amount) for lot, amount in transaction.lines]
     total = sum(amount for _, amount in own)
     return vars(transaction) | {
-        "type": transaction.type.value,
         "parent": parents[0] if parents else None,
         "own": own,
         "others": {transaction.counter: -total} if total else {},

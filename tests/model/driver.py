@@ -1,12 +1,13 @@
 """What the state machine needs of a ledger that it judges, and the common form of what such a ledger tells.
 
-What is told are mappings with the names of the model's members (`parts.py`); a member that a driver can't tell is
-left out and not compared, but for those in `ANSWER`, `ROW` and `LOT`. Amounts are smallest units, times microseconds,
-lots their numbers from 0 in order of creation.
+What is told are mappings with the names of the model's members (`naive.py`); a member that a driver can't tell is
+left out and not compared, but for those in `POSTED`, `REFUSED`, `ROW`, `LOT` and `HOLD`. Amounts are smallest units,
+times microseconds, lots their numbers from 0 in order of creation.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -14,6 +15,10 @@ from app.domain.commands import Command
 from app.domain.records import AssetType
 
 Seen = Mapping[str, Any]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
 
 POSTED = {"posted", "facts", "replayed", "seq", "members"}
 POSTED_ON_WALLET = POSTED | {"amount", "uses", "balance", "held", "available", "balance_after"}
@@ -87,3 +92,8 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Audit everything, and let go."""
+
+
+def us(moment: datetime) -> int:
+    """Return the microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)

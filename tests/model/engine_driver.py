@@ -20,9 +20,7 @@ from app.domain.records import (
     TransactionRecord,
 )
 from tests.domain.memory_ledger import BUCKET, OWNER_ID, USER, MemoryLedger, fresh_id
-from tests.model.driver import FACTS, Seen, State
-from tests.model.naive import us
-from tests.model.parts import EPOCH
+from tests.model.driver import EPOCH, FACTS, Seen, State, us
 
 
 class EngineDriver:

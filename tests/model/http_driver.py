@@ -20,8 +20,7 @@ from app.domain.placement import bucket_of
 from app.domain.records import AssetType
 from app.domain.records import TransactionType as Kind
 from app.services.ids import new_id
-from tests.model.driver import FACTS, Seen, State
-from tests.model.naive import SECOND, us
+from tests.model.driver import FACTS, SECOND, Seen, State, us
 
 API = "/api/v1"
 BUSY = 503

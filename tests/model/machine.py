@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import inf
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -20,9 +21,8 @@ from app.domain import commands as ask
 from app.domain.records import AccountStatus, AssetStatus, AssetType, Limits, LotKind
 from app.domain.records import TransactionType as Kind
 from tests.model import compare
-from tests.model.driver import Driver, Seen
-from tests.model.naive import DAY, SECOND, NaiveLedger
-from tests.model.parts import EPOCH, Hold, Transaction
+from tests.model.driver import DAY, EPOCH, SECOND, Driver, Seen
+from tests.model.naive import NaiveLedger, Thing
 
 START = 1_893_455_880 * SECOND
 """2029-12-31T23:58:00Z: two minutes before a midnight."""
@@ -206,7 +206,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for wish in (extend, reverse):
             if wish is not None:
                 self._send([self._command(replace(wish, pick=0), None)])
-        expiries = [each.expires_at for each in self.model.lots[-1:] if each.expires_at is not None]
+        expiries = [each.expires_at for each in self.model.lots[-1:] if each.expires_at < inf]
         if beside is not None and expiries:
             self._go_to(expiries[0] + beside)
         for wish in (capture, refund, release, reverse):
@@ -314,8 +314,8 @@ class LedgerMachine(RuleBasedStateMachine):
         return kind_of(**common, lot_id=self.driver.fresh_id(), **life)
 
     def _on_hold(self, wish: Wish, common: dict[str, Any]) -> ask.Operation:
-        holds = sorted(self.model.holds, key=lambda each: each.status.value == "open")
-        target: Hold | None = holds[-1 - wish.pick % len(holds)] if holds else None
+        holds = sorted(self.model.holds, key=lambda each: each.status == "open")
+        target: Thing | None = holds[-1 - wish.pick % len(holds)] if holds else None
         if target is None or wish.wild:
             if (nothing := self._no_hold(wish.pick)) is None:
                 return ask.Spend(**common, asset_type_id=1, amount=1)
@@ -334,7 +334,7 @@ class LedgerMachine(RuleBasedStateMachine):
         suits = {Kind.SPEND, Kind.CAPTURE} if wish.kind is Kind.REFUND else {Kind.TOP_UP, Kind.BONUS}
         ours = [each for each in self.model.transactions if each.id is not None and each.asset is not None]
         targets = [each for each in ours if wish.wild or (each.posted and each.type in suits)]
-        target: Transaction | None = targets[-1 - wish.pick % len(targets)] if targets else None
+        target: Thing | None = targets[-1 - wish.pick % len(targets)] if targets else None
         if target is None and not self.driver.exact:
             return ask.Spend(**common, asset_type_id=1, amount=1)
         common |= {"parent_id": target.id if target else self.driver.fresh_id()}
@@ -350,7 +350,7 @@ class LedgerMachine(RuleBasedStateMachine):
         Over HTTP what an id is of is looked up first of all, before keys and the other members of a group: there only
         ids of something are compared.
         """
-        others = [each for each in self.model.transactions if each.type is not Kind.HOLD]
+        others = [each for each in self.model.transactions if each.type != Kind.HOLD]
         known = [(each.id, each.asset) for each in others if each.id is not None and each.asset is not None]
         if known and (pick or not self.driver.exact):
             return known[pick % len(known)]
@@ -381,8 +381,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _moments(self) -> Iterator[int]:
         yield (self.driver.now() // DAY + 1) * DAY
-        yield from (each.deadline for each in self.model.holds if each.status.value == "open")
-        yield from (each.expires_at for each in self.model.lots if each.expires_at is not None)
+        yield from (each.deadline for each in self.model.holds if each.status == "open")
+        yield from (each.expires_at for each in self.model.lots if each.expires_at < inf)
 
     def _go_to(self, moment: int) -> None:
         """Move the clock; one that runs comes to rest at a distance from everything, in whole seconds."""
@@ -408,7 +408,7 @@ class LedgerMachine(RuleBasedStateMachine):
         state, new = self.driver.state(), self.driver.history(len(self.rows))
         self.rows += new
         settled = self.model
-        if (due := settled.next_due()) is not None and due <= settled.moment:
+        if settled.next_due() <= settled.now:
             settled = deepcopy(settled)
             settled.settle()
         found = [*compare.rows(settled, new, exact=self.driver.exact), *compare.states(settled, state)]

@@ -1,479 +1,299 @@
-"""What one user's ledger must do, said as plainly as possible: lists, loops and integers, and every sum made anew.
+"""What one user's ledger must do, an independent reading of the specification: lists, loops, and sums made anew.
 
-An independent reading of the specification, to judge the engine by. Lots are known by their number in order of
-creation. Times are microseconds since 1970, amounts smallest units.
+A take is (lot, amount, at): so much of a lot was taken, given or reserved, and since when. A line is (lot, amount); its
+other side stands on `counter`. Times are microseconds since 1970, inf for never; amounts are smallest units.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from dataclasses import fields
+from math import inf
+from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 from app.domain import commands as ask
-from app.domain.records import AccountStatus, AssetStatus, AssetType, HoldStatus, LotKind
-from app.domain.records import TransactionType as Kind
-from tests.model.parts import EPOCH, Answer, Hold, Lot, Refused, Take, Transaction
+from app.domain.records import AssetType
+from tests.model.driver import DAY, SECOND, us
 
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
-BIGINT_MAX = 2**63 - 1
-LOTS_MAX = 2_000
-NOT_RECORDED = {"unknown_hold", "unknown_transaction", "expiry_invalid", "idempotency_mismatch"} | {
-    "amount_below_minimum",
-    "amount_above_maximum",
-}
-NOT_WHEN_FROZEN = {Kind.SPEND, Kind.HOLD, Kind.CAPTURE, Kind.EXTEND, Kind.BONUS}
-BOUNDED = {Kind.TOP_UP, Kind.BONUS, Kind.SPEND, Kind.HOLD}
-NOT_MEANT = {"transaction_id", "lot_id", "actor", "note", "idempotency_key", "external_user_id", "bucket"} | {
-    "open_account"
-}
+BIGINT_MAX, LOTS_MAX = 2**63 - 1, 2_000
+GIVES, TAKES = {"top_up", "bonus"}, {"spend", "capture"}
+NOT_WHEN_FROZEN = {"spend", "hold", "capture", "extend", "bonus"}
+NOT_RECORDED = ("unknown_", "expiry_", "amount_", "idempotency_")
+NOT_MEANT = {each.name for each in fields(ask.Command)} | {"lot_id", "open_account", "members"}
+POSTED = {"posted": True, "recorded": True, "replayed": False, "code": None, "key": None, "counter": "treasury"}
+NEW_HOLD = {"amount": 0, "captured": 0, "deadline": inf, "status": "open"}
+NEW_LOT = {"remaining": 0, "held": 0, "free": 0, "debt": 0, "expired": 0, "reversed": False}
+Thing = SimpleNamespace  # a lot (its number says which one it was), a hold or a transaction
+Takes = list[tuple[Thing, int, int]]
+
+
+class Refused(Exception):
+    """Its arguments are a code and facts."""
 
 
 class NaiveLedger:
     """The ledger of one user. `now` is the clock, to be set from outside."""
 
     def __init__(self, assets: Mapping[int, AssetType], now: int) -> None:
-        self.assets, self.now = assets, now
-        self.status = AccountStatus.ACTIVE
-        self.own_limits: dict[tuple[int, str], int] = {}
-        self.lots: list[Lot] = []
-        self.holds: list[Hold] = []
-        self.transactions: list[Transaction] = []
-        self.keys: dict[str, tuple[Any, Answer]] = {}
+        self.assets, self.now, self.status = assets, now, "active"
+        self.lots: list[Thing] = []
+        self.holds: list[Thing] = []
+        self.transactions: list[Thing] = []
+        self.own_limits: dict[tuple[int, str], int | None] = {}
 
-    @property
-    def moment(self) -> int:
-        """The `now` of an operation: never before what was booked last."""
-        return max([self.now] + [each.created_at for each in self.transactions[-1:]])
+    def has(self, asset: int | None) -> tuple[int, int, int]:
+        """Return the balance, what is held of it, and what is available."""
+        lots = [each for each in self.lots if each.asset == asset]
+        free = [each.free for each in lots if each.expires_at > self.now]
+        return sum(each.remaining for each in lots), sum(each.held for each in lots), sum(free)
 
-    def lots_of(self, asset: int) -> list[Lot]:
-        return [each for each in self.lots if each.asset == asset]
-
-    def posted(self, asset: int) -> int:
-        return sum(each.remaining for each in self.lots_of(asset))
-
-    def held(self, asset: int) -> int:
-        return sum(each.held for each in self.lots_of(asset))
-
-    def available(self, asset: int) -> int:
-        return sum(each.free for each in self.lots_of(asset) if not each.is_gone(self.moment))
-
-    def run(self, command: ask.Command) -> Answer:
+    def run(self, command: ask.Command) -> Thing:
+        """Return what was booked, or the refusal, with what the wallet has now."""
         self.settle()
-        key = command.idempotency_key
-        if key in self.keys:
-            meaning, first = self.keys[key]
-            if meaning != _meaning(command):
-                return Answer(posted=False, code="idempotency_mismatch", recorded=False)
-            members = tuple(self._now_having(replace(each, replayed=True)) for each in first.members)
-            return self._now_having(replace(first, replayed=True, members=members))
-        before = deepcopy({**vars(self), "assets": None}) if isinstance(command, ask.Group) else {}
+        key, meaning = command.idempotency_key, _meaning(command)
         try:
-            answer = self._decide(command)
+            for first in [each for each in self.transactions if key is not None and each.key == key]:
+                refuse_if(first.meaning != meaning, "idempotency_mismatch")
+                members = [self._answer(each, replayed=True) for each in first.members]
+                return self._answer(first, replayed=True, members=members)
+            booked = self._decide(command)
         except Refused as no:
-            vars(self).update({**before, "assets": self.assets})
-            answer = Answer(posted=False, code=no.code, facts=no.facts, recorded=False)
-            if key is not None and no.code not in NOT_RECORDED:
-                booked = self._book(
-                    command.type,
-                    command,
-                    asset=getattr(command, "asset_type_id", None),
-                    amount=getattr(command, "amount", None),
-                    facts={"code": no.code, **no.facts},
-                    posted=False,
-                )
-                answer = replace(answer, recorded=True, seq=booked.seq, at=booked.created_at)
-        if key is not None and answer.recorded:
-            self.keys[key] = (_meaning(command), answer)
-        return answer
+            code, facts = no.args
+            booked = self._book(command, getattr(command, "amount", None), [], facts)
+            booked.posted, booked.code = False, code
+            booked.recorded = key is not None and not code.startswith(NOT_RECORDED)
+            self.transactions = [each for each in self.transactions if each.recorded]
+        booked.key, booked.meaning = key, meaning
+        return self._answer(booked)
 
     def settle(self) -> None:
-        """Book everything that is due by now, in time order."""
-        while (at := self.next_due()) is not None and at <= self.moment:
+        """Book everything that is due by now, in time order. Now is never before what was booked last."""
+        self.now = max([self.now] + [each.created_at for each in self.transactions[-1:]])
+        while (at := self.next_due()) <= self.now:
             for hold in self.holds:
-                if hold.status is HoldStatus.OPEN and hold.deadline == at:
-                    self._release(hold, HoldStatus.EXPIRED, at)
+                if hold.status == "open" and hold.deadline == at:
+                    due = Thing(type="release", asset_type_id=hold.asset, target=hold.id, at=at)
+                    self._release(due, hold, "expired")
             for asset in sorted(self.assets):
-                self._expire([each for each in self.lots_of(asset) if each.expires_at == at], at)
+                self._expire([each for each in self.lots if each.asset == asset], at)
 
-    def next_due(self) -> int | None:
-        deadlines = [each.deadline for each in self.holds if each.status is HoldStatus.OPEN]
-        expiries = [each.expires_at for each in self.lots if each.expires_at is not None and each.free]
-        return min(deadlines + expiries, default=None)
+    def next_due(self) -> Any:
+        deadlines = [each.deadline for each in self.holds if each.status == "open"]
+        return min(deadlines + [each.expires_at for each in self.lots if each.free], default=inf)
 
-    def _decide(self, command: ask.Command) -> Answer:
-        if isinstance(command, ask.ChangeAccount):
-            return self._change(command)
-        if not isinstance(command, ask.Group):
-            assert isinstance(command, ask.Operation)
-            return self._operate(command)
-        header = self._book(Kind.GROUP, command, facts={"members": len(command.members)})
-        answers = []
-        for number, member in enumerate(command.members):
+    def _decide(self, op: Any) -> Any:
+        """What a command of a type does, the method of its name says."""
+        does = getattr(self, f"_{op.type}")
+        if not isinstance(op, ask.Operation):
+            return does(op)
+        on_hold = isinstance(op, ask.OnHold)
+        about = [each for each in (self.holds if on_hold else self.transactions) if op.target and each.id == op.target]
+        refuse_if(op.target and not about, "unknown_hold" if on_hold else "unknown_transaction")
+        refuse_if(isinstance(op, ask.Credit) and op.expires_at and us(op.expires_at) <= self.now, "expiry_invalid")
+        frozen = self.status == "frozen" and op.type in NOT_WHEN_FROZEN
+        refuse_if(frozen or self.status in {"quarantined", "closed"}, f"account_{self.status}")
+        if isinstance(op, ask.Credit | ask.Spend | ask.PlaceHold):
+            refuse_if(op.amount < self._limit(op, "amount_min", 0), "amount_below_minimum")
+            refuse_if(op.amount > self._limit(op, "amount_max"), "amount_above_maximum")
+        refuse_if(on_hold and about[0].status != "open", "hold_not_open")
+        return does(op, *about)
+
+    def _group(self, group: ask.Group) -> Thing:
+        before = deepcopy(vars(self))
+        header = self._book(group, None, [], {"members": len(group.members)})
+        for number, member in enumerate(group.members):
             try:
-                answers.append(self._operate(member))
+                header.members.append(self._answer(self._decide(member)))
             except Refused as no:
-                raise Refused(no.code, **no.facts, operation=number) from None
-        return replace(self._answer(header), members=tuple(answers))
+                vars(self).update(before)
+                raise Refused(no.args[0], no.args[1] | {"operation": number}) from None
+        return header
 
-    def _operate(self, op: ask.Operation) -> Answer:
-        holds = [each for each in self.holds if each.id == op.target]
-        parents = [each for each in self.transactions if each.id == op.target]
-        if op.target is not None and not (holds if isinstance(op, ask.OnHold) else parents):
-            raise Refused("unknown_hold" if isinstance(op, ask.OnHold) else "unknown_transaction")
-        self._check_state_and_bounds(op)
-        match op:
-            case ask.TopUp() | ask.Bonus():
-                return self._answer(self._credit(op))
-            case ask.Spend():
-                return self._answer(self._spend(op))
-            case ask.PlaceHold():
-                return self._answer(self._place(op))
-            case ask.Capture():
-                return self._answer(self._capture(op, _open(holds[0])))
-            case ask.Release():
-                return self._answer(self._release(_open(holds[0]), HoldStatus.RELEASED, self.moment, op))
-            case ask.Extend():
-                return self._answer(self._extend(op, _open(holds[0])))
-            case ask.Refund():
-                return self._answer(self._refund(op, parents[0]))
-            case ask.Reversal():
-                return self._answer(self._reverse(op, parents[0]))
-        assert isinstance(op, ask.Adjustment)
-        return self._answer(self._adjust(op))
-
-    def _check_state_and_bounds(self, op: ask.Operation) -> None:
-        if isinstance(op, ask.Credit) and op.expires_at is not None and us(op.expires_at) <= self.moment:
-            raise Refused("expiry_invalid")
-        if self.status in {AccountStatus.QUARANTINED, AccountStatus.CLOSED} or (
-            self.status is AccountStatus.FROZEN and op.type in NOT_WHEN_FROZEN
-        ):
-            raise Refused(f"account_{self.status.value}")
-        if op.type in BOUNDED and op.amount is not None:
-            if op.amount < (self._limit(op.asset_type_id, "amount_min") or 0):
-                raise Refused("amount_below_minimum")
-            if op.amount > (self._limit(op.asset_type_id, "amount_max") or BIGINT_MAX):
-                raise Refused("amount_above_maximum")
-
-    def _change(self, change: ask.ChangeAccount) -> Answer:
-        if change.status is AccountStatus.CLOSED and any(each.remaining for each in self.lots):
-            raise Refused("account_not_empty")
+    def _account_change(self, change: ask.ChangeAccount) -> Thing:
+        refuse_if(change.status == "closed" and any(each.remaining for each in self.lots), "account_not_empty")
         self.status = change.status or self.status
-        for asset, limits in change.limits.items():
-            for name, value in limits.items():
-                self.own_limits.pop((asset, name), None)
-                if value is not None:
-                    self.own_limits[asset, name] = value
-        return self._answer(self._book(Kind.ACCOUNT_CHANGE, change))
+        self.own_limits |= {(asset, name): each for asset, own in change.limits.items() for name, each in own.items()}
+        return self._book(change, None, [], {})
 
-    def _credit(self, op: ask.TopUp | ask.Bonus) -> Transaction:
-        asset = self.assets[op.asset_type_id]
-        if asset.status is AssetStatus.INACTIVE:
-            raise Refused("asset_type_inactive")
-        most, has = self._limit(asset.id, "balance_max"), self.posted(asset.id)
-        if has + op.amount > (BIGINT_MAX if most is None else most):
-            raise Refused("balance_limit_exceeded", balance=has, balance_max=most, amount=op.amount)
-        self._check_day(asset.id, "daily_credit_max", op.amount, {Kind.TOP_UP, Kind.BONUS})
-        days = op.expires_in_days or asset.default_expiry_days
-        expires_at = None if days is None or op.never_expires else self.moment + days * DAY
-        if op.expires_at is not None:
-            expires_at = us(op.expires_at)
-        kind = LotKind.PAID if op.type is Kind.TOP_UP else LotKind.PROMO
-        return self._give(op, self._new_lot(asset.id, kind, op.priority, expires_at, op.amount))
+    def _top_up(self, op: ask.TopUp | ask.Bonus) -> Thing:
+        asset, top = self.assets[op.asset_type_id], self._limit(op, "balance_max")
+        refuse_if(asset.status == "inactive", "asset_type_inactive")
+        has, _, _ = self.has(asset.id)
+        refuse_if(has + op.amount > top, "balance_limit_exceeded", balance=has, balance_max=top, amount=op.amount)
+        self._check_day(op, op.amount, "daily_credit_max", GIVES)
+        days = inf if op.never_expires else op.expires_in_days or asset.default_expiry_days or inf
+        expires_at = us(op.expires_at) if op.expires_at else self.now + days * DAY
+        return self._give(op, "paid" if op.type == "top_up" else "promo", op.priority, expires_at)
 
-    def _spend(self, op: ask.Spend) -> Transaction:
-        asset, partial = op.asset_type_id, op.on_shortfall is ask.OnShortfall.PARTIAL
-        amount = min(op.amount, self.available(asset)) if partial else op.amount
-        self._check_day(asset, "daily_spend_max", amount, {Kind.SPEND, Kind.CAPTURE})
-        if amount == 0:
-            raise self._too_little(asset, op.amount)
-        return self._take(op, amount, {"requested": op.amount} if amount < op.amount else {})
+    _bonus = _top_up
 
-    def _adjust(self, op: ask.Adjustment) -> Transaction:
-        if op.amount < 0:
-            return self._take(op, -op.amount, {})
-        days = self.assets[op.asset_type_id].default_expiry_days
-        expires_at = None if days is None else self.moment + days * DAY
-        return self._give(op, self._new_lot(op.asset_type_id, op.kind, 50, expires_at, op.amount))
+    def _adjustment(self, op: ask.Adjustment) -> Thing:
+        if op.amount > 0:
+            days = self.assets[op.asset_type_id].default_expiry_days or inf
+            return self._give(op, op.kind, 50, self.now + days * DAY)
+        return self._book(op, op.amount, self._burn(op.asset_type_id, -op.amount), {})
 
-    def _give(self, op: ask.Operation, lot: Lot) -> Transaction:
-        takes = [Take(lot, lot.granted, self.moment)]
-        return self._book(op.type, op, asset=lot.asset, amount=op.amount, own=[(lot, lot.granted)], takes=takes)
+    def _give(self, op: ask.Credit | ask.Adjustment, kind: str, priority: int, end: float) -> Thing:
+        lot = self._new_lot(asset=op.asset_type_id, kind=kind, priority=priority, expires_at=end, granted=op.amount)
+        return self._book(op, op.amount, [(lot, op.amount, self.now)], {}, [(lot, op.amount)])
 
-    def _take(self, op: ask.Operation, amount: int, facts: dict[str, Any]) -> Transaction:
-        takes = self._burn(op.asset_type_id, amount)
-        for take in takes:
-            take.lot.remaining -= take.amount
-        own = [(take.lot, -take.amount) for take in takes]
-        signed = op.amount if op.type is Kind.ADJUSTMENT else amount
-        return self._book(op.type, op, asset=op.asset_type_id, amount=signed, own=own, takes=takes, facts=facts)
+    def _spend(self, op: ask.Spend) -> Thing:
+        amount = min(op.amount, self.has(op.asset_type_id)[2]) if op.on_shortfall == "partial" else op.amount
+        self._check_day(op, amount, "daily_spend_max", TAKES)
+        takes = self._burn(op.asset_type_id, amount or op.amount)
+        return self._book(op, amount, takes, {"requested": op.amount} if amount < op.amount else {})
 
-    def _place(self, op: ask.PlaceHold) -> Transaction:
-        seconds = op.expires_in_seconds or self.assets[op.asset_type_id].hold_seconds
-        parts = self._burn(op.asset_type_id, op.amount)
-        hold = Hold(op.transaction_id, op.asset_type_id, 0, self.moment + seconds * SECOND)
-        self.holds.append(hold)
-        return self._reserve(op, hold, parts)
+    def _hold(self, op: ask.PlaceHold) -> Thing:
+        hold = Thing(id=op.transaction_id, asset=op.asset_type_id, parts=[], **NEW_HOLD)
+        return self._extend(op, hold, self.assets[hold.asset].hold_seconds)
 
-    def _extend(self, op: ask.Extend, hold: Hold) -> Transaction:
-        parts = self._burn(hold.asset, op.amount or 0, hold)
-        if op.expires_in_seconds is not None:
-            hold.deadline = self.moment + op.expires_in_seconds * SECOND
-        return self._reserve(op, hold, parts)
+    def _extend(self, op: ask.PlaceHold | ask.Extend, hold: Thing, seconds: int | None = None) -> Thing:
+        """A hold that is placed is a new one extended."""
+        """A hold that is placed is a new one extended."""
+        parts = self._burn(hold.asset, op.amount or 0, hold.deadline)
+        if seconds := op.expires_in_seconds or seconds:
+            hold.deadline = self.now + seconds * SECOND
+        if op.type == "hold":
+            self.holds.append(hold)
+        hold.parts += parts
+        hold.amount += _sum(parts)
+        return self._book(op, _sum(parts), parts, {"deadline": hold.deadline, "hold_status": "open"}, [])
 
-    def _reserve(self, op: ask.Operation, hold: Hold, parts: list[Take]) -> Transaction:
-        for part in parts:
-            part.lot.held += part.amount
-            hold.amount += part.amount
-        hold.parts += [replace(part) for part in parts]
-        facts = {"deadline": hold.deadline, "hold_status": "open", "lots": _told(parts)}
-        return self._book(op.type, op, asset=hold.asset, amount=op.amount or 0, takes=parts, facts=facts)
-
-    def _capture(self, op: ask.Capture, hold: Hold) -> Transaction:
-        left = sum(part.amount for part in hold.parts)
+    def _capture(self, op: ask.Capture, hold: Thing) -> Thing:
+        left = _sum(hold.parts)
         amount = left if op.amount is None else op.amount
-        if amount > left and op.on_excess is ask.OnExcess.REFUSE:
-            raise Refused("capture_exceeds_hold")
-        self._check_day(hold.asset, "daily_spend_max", amount, {Kind.SPEND, Kind.CAPTURE})
-        beyond = self._burn(hold.asset, max(0, amount - left), hold)
-        takes, wanted = [], min(amount, left)
-        for part in hold.parts:
-            taken = min(part.amount, wanted)
-            wanted -= taken
-            part.amount -= taken
-            part.lot.held -= taken
-            takes += [replace(part, amount=taken)] if taken else []
-        held_at = [take.at for take in takes]
-        hold.parts = [part for part in hold.parts if part.amount]
+        refuse_if(amount > left and op.on_excess == "refuse", "capture_exceeds_hold")
+        self._check_day(op, amount, "daily_spend_max", TAKES)
+        held, rest = _slice(hold.parts, 0, amount), _slice(hold.parts, amount, left)
+        takes = held + self._burn(hold.asset, max(0, amount - left), hold.deadline)
         hold.captured += amount
-        takes += beyond
-        for take in takes:
-            take.lot.remaining -= take.amount
-        own = [(take.lot, -take.amount) for take in takes]
-        returned = []
-        if op.final:
-            hold.status = HoldStatus.CAPTURED
-            returned = self._give_back(hold, own)
-        released = sum(part.amount for part in returned)
-        facts = {"hold_status": hold.status.value, "released": released, "held_at": held_at}
-        booked = self._book(op.type, op, asset=hold.asset, amount=amount, own=own, takes=takes, facts=facts)
-        self._expire([part.lot for part in returned], self.moment)
-        return booked
+        hold.parts, hold.status, back = ([], "captured", rest) if op.final else (rest, "open", [])
+        facts = {"hold_status": hold.status, "released": _sum(back), "held_at": [at for _, _, at in held]}
+        return self._book(op, amount, takes, facts, back=back)
 
-    def _release(self, hold: Hold, status: HoldStatus, at: int, op: ask.Release | None = None) -> Transaction:
-        hold.status = status
-        own: list[tuple[Lot, int]] = []
-        parts = self._give_back(hold, own)
-        amount = sum(part.amount for part in parts)
-        facts = {"hold_status": status.value, "lots": _told(parts)}
-        booked = self._book(
-            Kind.RELEASE, op, asset=hold.asset, amount=amount, own=own, takes=parts, facts=facts, at=at, parent=hold.id
-        )
-        self._expire([part.lot for part in parts], at)
-        return booked
+    def _release(self, op: ask.Release | Thing, hold: Thing, status: str = "released") -> Thing:
+        back, hold.parts, hold.status = hold.parts, [], status
+        return self._book(op, _sum(back), back, {"hold_status": status}, [], back)
 
-    @staticmethod
-    def _give_back(hold: Hold, own: list[tuple[Lot, int]]) -> list[Take]:
-        """Give all that is still reserved back to its lots; what they owe is paid, on further lines."""
-        parts, hold.parts = hold.parts, []
-        for part in parts:
-            debt = min(part.lot.debt, part.amount)
-            part.lot.held -= part.amount
-            part.lot.remaining -= debt
-            part.lot.debt -= debt
-            own += [(part.lot, -debt)] if debt else []
-        return parts
-
-    def _expire(self, lots: Iterable[Lot], at: int) -> None:
-        """Expire what is free in those of one wallet's lots that are gone at that moment."""
-        own = []
-        for lot in sorted(lots, key=lambda each: each.number):
-            if lot.is_gone(at) and (free := lot.free):
-                own.append((lot, -free))
-                lot.remaining -= free
-                lot.expired += free
-        if own:
-            amount = -sum(each for _, each in own)
-            self._book(Kind.EXPIRY, None, asset=own[0][0].asset, amount=amount, own=own, counter="breakage", at=at)
-
-    def _refund(self, op: ask.Refund, parent: Transaction) -> Transaction:
-        if not parent.posted or parent.type not in {Kind.SPEND, Kind.CAPTURE}:
-            raise Refused("not_refundable")
-        left = (parent.amount or 0) - parent.refunded
+    def _refund(self, op: ask.Refund, parent: Thing) -> Thing:
+        refuse_if(not parent.posted or parent.type not in TAKES, "not_refundable")
+        refunded = sum(each.amount for each in self.transactions if each.parent == parent.id and each.posted)
+        left = parent.amount - refunded
         amount = left if op.amount is None else op.amount
-        if left == 0 or amount > left:
-            raise Refused("refund_exceeds_remaining")
-        skip, give, paid = parent.refunded, amount, 0
-        own: list[tuple[Lot, int]] = []
-        for take in reversed(parent.takes):
-            skipped = min(skip, take.amount)
-            back = min(take.amount - skipped, give)
-            skip -= skipped
-            give -= back
-            lot, debt = take.lot, min(take.lot.debt, back)
+        refuse_if(left == 0 or amount > left, "refund_exceeds_remaining")
+        lines: list[tuple[Thing, int]] = []
+        for lot, back, at in _slice(parent.takes[::-1], refunded, amount):
+            debt = min(lot.debt, back)
             lot.debt -= debt
-            paid += debt
-            into = debt if lot.is_gone(self.moment) else back
-            lot.remaining += into - debt
-            own += [(lot, into)] if into else []
-            own += [(lot, -debt)] if debt else []
+            into = back if lot.expires_at > self.now else debt
+            lines += [(lot, into), (lot, -debt)]
             if back > into:
-                assert lot.expires_at is not None
-                until = self.moment + lot.expires_at - take.at
-                own.append((self._new_lot(lot.asset, lot.kind, lot.priority, until, back - into), back - into))
-        parent.refunded += amount
-        takes = [Take(lot, plus, self.moment) for lot, plus in own if plus > 0]
-        facts = {"refundable": left - amount, "debt_paid": paid}
-        return self._book(op.type, op, asset=parent.asset, amount=amount, own=own, takes=takes, facts=facts)
+                end, rest = self.now + lot.expires_at - at, back - into
+                new = self._new_lot(asset=lot.asset, kind=lot.kind, priority=lot.priority, expires_at=end, granted=rest)
+                lines.append((new, rest))
+        takes = [(lot, plus, self.now) for lot, plus in lines if plus > 0]
+        facts = {"refundable": left - amount, "debt_paid": -sum(minus for _, minus in lines if minus < 0)}
+        return self._book(op, amount, takes, facts, lines)
 
-    def _reverse(self, op: ask.Reversal, parent: Transaction) -> Transaction:
-        if not parent.posted or parent.type not in {Kind.TOP_UP, Kind.BONUS}:
-            raise Refused("not_reversible")
-        lot = parent.takes[0].lot
+    def _reversal(self, op: ask.Reversal, parent: Thing) -> Thing:
+        refuse_if(not parent.posted or parent.type not in GIVES, "not_reversible")
+        lot = parent.takes[0][0]
         claim = lot.granted - lot.expired
-        if lot.reversed or claim == 0:
-            raise Refused("already_reversed")
+        refuse_if(lot.reversed or claim == 0, "already_reversed")
         taken = min(claim, lot.free)
-        uncollected = claim - taken
-        if uncollected and op.on_shortfall is ask.OnShortfall.REFUSE:
-            raise Refused("reversal_shortfall", free=taken, uncollected=uncollected)
-        lot.remaining -= taken
-        lot.debt, lot.reversed = uncollected, True
-        takes = [Take(lot, taken, self.moment)] if taken else []
-        own = [(take.lot, -take.amount) for take in takes]
-        facts = {"uncollected": uncollected}
-        return self._book(op.type, op, asset=lot.asset, amount=taken, own=own, takes=takes, facts=facts)
+        facts = {"uncollected": claim - taken}
+        refuse_if(claim > taken and op.on_shortfall == "refuse", "reversal_shortfall", free=taken, **facts)
+        lot.debt, lot.reversed = claim - taken, True
+        return self._book(op, taken, [(lot, taken, self.now)] if taken else [], facts)
 
-    # -- what the operations have in common --------------------------------------------------------------------------
+    def _expire(self, lots: list[Thing], at: int) -> None:
+        """Expire what is free in those of one wallet's lots that are gone at that moment."""
+        takes = [(each, each.free, at) for each in self.lots if each in lots and each.expires_at <= at and each.free]
+        for lot, free, _ in takes:
+            lot.expired += free
+        if takes:
+            due = Thing(type="expiry", asset_type_id=lots[0].asset, at=at)
+            self._book(due, _sum(takes), takes, {}).counter = "breakage"
 
-    def _burn(self, asset: int, amount: int, hold: Hold | None = None) -> list[Take]:
-        """Return what `amount` takes of which lots, in burn order."""
-        if amount > self.available(asset):
-            raise self._too_little(asset, amount, hold)
-        lots = [each for each in self.lots_of(asset) if each.free and not each.is_gone(self.moment)]
-        lots.sort(key=lambda each: each.kind is LotKind.PAID)  # sorting is stable: the last key sorted by counts most
-        lots.sort(key=lambda each: (each.expires_at is None, each.expires_at))
-        lots.sort(key=lambda each: each.priority)
-        takes = []
-        for lot in lots:
-            part = min(lot.free, amount)
-            amount -= part
-            takes += [Take(lot, part, self.moment)] if part else []
-        if len(takes) > LOTS_MAX:
-            raise Refused("too_many_lots")
+    def _burn(self, asset: int, amount: int, until: float = inf) -> Takes:
+        """Return what `amount` takes of which lots, in burn order. Nothing helps that comes at `until` or later."""
+        _, held, available = self.has(asset)
+        if amount > available:
+            facts = {"available": available, "held": held, "required": amount, "shortfall": amount - available}
+            later = NaiveLedger(self.assets, self.now)
+            later.lots, later.holds = deepcopy((self.lots, self.holds))
+            while later.has(asset)[2] < amount and later.next_due() < until:
+                later.now = later.next_due()
+                later.settle()
+            helps = {"available_at": later.now} if later.has(asset)[2] >= amount else {}
+            raise Refused("insufficient_funds", facts | helps)
+        lots = [each for each in self.lots if each.asset == asset and each.expires_at > self.now]
+        lots.sort(key=lambda each: (each.priority, each.expires_at, each.kind == "paid"))
+        takes = _slice([(each, each.free, self.now) for each in lots], 0, amount)
+        refuse_if(len(takes) > LOTS_MAX, "too_many_lots")
         return takes
 
-    def _too_little(self, asset: int, required: int, hold: Hold | None = None) -> Refused:
-        """`hold` is what it was wanted for: nothing helps that comes with its own deadline, or later."""
-        has = self.available(asset)
-        facts = {"available": has, "held": self.held(asset), "required": required, "shortfall": required - has}
-        later = NaiveLedger(self.assets, self.moment)
-        later.lots, later.holds = deepcopy((self.lots, self.holds))
-        while (at := later.next_due()) is not None and (hold is None or at < hold.deadline):
-            later.now = at
-            later.settle()
-            if later.available(asset) >= required:
-                return Refused("insufficient_funds", **facts, available_at=at)
-        return Refused("insufficient_funds", **facts)
+    def _limit(self, op: ask.Operation, name: str, default: float = BIGINT_MAX) -> Any:
+        own, types = self.own_limits.get((op.asset_type_id, name)), self.assets[op.asset_type_id].limits
+        return next(each for each in (own, getattr(types, name), default) if each is not None)
 
-    def _limit(self, asset: int, name: str) -> int | None:
-        limit: int | None = getattr(self.assets[asset].limits, name)
-        return self.own_limits.get((asset, name), limit)
-
-    def _check_day(self, asset: int, name: str, amount: int, kinds: set[Kind]) -> None:
+    def _check_day(self, op: ask.Operation, amount: int, name: str, kinds: set[str]) -> None:
         """Refuse what would exceed the limit of this UTC day, with what was posted on it before."""
-        same = [each for each in self.transactions if each.type in kinds and each.asset == asset and each.posted]
-        before = sum(each.amount or 0 for each in same if each.created_at // DAY == self.moment // DAY)
-        limit = self._limit(asset, name)
-        if amount and limit is not None and before + amount > limit:
-            raise Refused("daily_limit_exceeded")
+        today = [each for each in self.transactions if each.type in kinds and each.created_at // DAY == self.now // DAY]
+        before = sum(each.amount for each in today if each.posted and each.asset == op.asset_type_id)
+        refuse_if(amount and before + amount > self._limit(op, name, inf), "daily_limit_exceeded")
 
-    def _new_lot(self, asset: int, kind: LotKind, priority: int, expires_at: int | None, amount: int) -> Lot:
-        self.lots.append(Lot(len(self.lots), asset, kind, priority, expires_at, amount, amount))
+    def _new_lot(self, **lot: Any) -> Thing:
+        self.lots.append(Thing(number=len(self.lots), **lot, **NEW_LOT))
         return self.lots[-1]
 
-    def _book(
-        self,
-        kind: Kind,
-        command: ask.Command | None,
-        *,
-        asset: int | None = None,
-        amount: int | None = None,
-        own: Iterable[tuple[Lot, int]] = (),
-        takes: Iterable[Take] = (),
-        facts: dict[str, Any] | None = None,
-        counter: str = "treasury",
-        parent: UUID | None = None,
-        at: int | None = None,
-        posted: bool = True,
-    ) -> Transaction:
-        effective_before = max((each.effective_at for each in self.transactions), default=0)
-        if isinstance(command, ask.Operation):
-            parent = command.target
-        booked = Transaction(
-            seq=len(self.transactions) + 1,
-            id=command.transaction_id if command else None,
-            type=kind,
-            posted=posted,
-            asset=asset,
-            amount=amount,
-            created_at=self.moment,
-            effective_at=max(self.moment if at is None else at, effective_before),
-            parent=parent,
-            facts=facts or {},
-            takes=list(takes),
-            own=list(own),
-            counter=counter,
-            balance_after=None if asset is None else self.posted(asset),
-        )
+    def _book(self, op: Any, amount: Any, takes: Takes, facts: Any, lines: Any = None, back: Any = ()) -> Thing:
+        """Write it down, and bring the lots to it. What comes `back` from a hold pays debts first, and may expire."""
+        at = getattr(op, "at", self.now)
+        lines = [(lot, -each) for lot, each, _ in takes] if lines is None else lines
+        for lot, each, _ in back:
+            lines = [*lines, (lot, -min(lot.debt, each))]
+            lot.debt = max(0, lot.debt - each)
+        booked = Thing(type=op.type, amount=amount, takes=takes, facts=facts, created_at=self.now, members=[], **POSTED)
+        booked.seq, booked.id = len(self.transactions) + 1, getattr(op, "transaction_id", None)
+        booked.asset, booked.parent = getattr(op, "asset_type_id", None), getattr(op, "target", None)
+        booked.effective_at = max([at] + [each.effective_at for each in self.transactions])
+        booked.lines = [each for each in lines if each[1]]
         self.transactions.append(booked)
+        for lot, change in booked.lines:
+            lot.remaining += change
+        for lot in self.lots:
+            lot.held = _sum([part for hold in self.holds for part in hold.parts if part[0] is lot])
+            lot.free = lot.remaining - lot.held
+        booked.balance_after, _, _ = self.has(booked.asset)
+        self._expire([lot for lot, _, _ in back], at)
         return booked
 
-    def _answer(self, booked: Transaction) -> Answer:
-        return self._now_having(
-            Answer(
-                posted=True,
-                facts=booked.facts,
-                amount=booked.amount,
-                uses=tuple((take.lot.number, take.amount) for take in booked.takes),
-                balance_after=booked.balance_after,
-                asset=booked.asset,
-                seq=booked.seq,
-                at=booked.created_at,
-            )
-        )
-
-    def _now_having(self, answer: Answer) -> Answer:
-        """Return the answer with what the wallet has now."""
-        if answer.asset is None:
-            return answer
-        held, available = self.held(answer.asset), self.available(answer.asset)
-        return replace(answer, balance=self.posted(answer.asset), held=held, available=available)
+    def _answer(self, booked: Thing, **more: Any) -> Thing:
+        balance, held, available = self.has(booked.asset)
+        return Thing(**vars(booked) | {"balance": balance, "held": held, "available": available} | more)
 
 
-def us(moment: datetime) -> int:
-    """Return the microseconds since 1970."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+def refuse_if(wrong: Any, code: str, **facts: Any) -> None:
+    if wrong:
+        raise Refused(code, facts)
 
 
-def _open(hold: Hold) -> Hold:
-    if hold.status is not HoldStatus.OPEN:
-        raise Refused("hold_not_open")
-    return hold
+def _slice(takes: Takes, start: int, amount: int) -> Takes:
+    """Return the next `amount` after the first `start` of all that is in them, in order."""
+    found, position = [], 0
+    for lot, size, at in takes:
+        part = min(position + size, start + amount) - max(position, start)
+        found += [(lot, part, at)] if part > 0 else []
+        position += size
+    return found
 
 
-def _told(parts: list[Take]) -> list[list[Any]]:
-    return [[each.lot.number, each.amount, each.lot.kind.value, each.lot.expires_at] for each in parts]
+def _sum(takes: Takes) -> int:
+    return sum(amount for _, amount, _ in takes)
 
 
 def _meaning(command: ask.Command) -> list[Any]:
     """Return what must be the same for a replay: all that is asked for, but no ids, names and notes."""
-    asked: list[Any] = [command.type]
-    for each in fields(command):
-        if each.name == "members":
-            asked += [_meaning(member) for member in getattr(command, "members", ())]
-        elif each.name not in NOT_MEANT:
-            asked.append(getattr(command, each.name))
-    return asked
+    asked = [getattr(command, each.name) for each in fields(command) if each.name not in NOT_MEANT]
+    return [command.type, asked, [_meaning(each) for each in getattr(command, "members", ())]]

@@ -7,9 +7,9 @@ from uuid import UUID
 from app.domain.commands import Command
 from app.domain.placement import bucket_of, with_bucket
 from app.domain.records import AssetType
-from tests.model.driver import Seen, State
-from tests.model.naive import NaiveLedger
-from tests.model.parts import Answer, Transaction
+from tests.model import compare
+from tests.model.driver import POSTED_ON_WALLET, REFUSED, Seen, State
+from tests.model.naive import NaiveLedger, Thing
 
 _ids = count(1)
 
@@ -22,33 +22,33 @@ class NaiveDriver:
 
     def start(self, assets: Mapping[int, AssetType], now: int) -> None:
         self.ledger = self.ledger_of(assets, now)
+        self._now = now
 
     def fresh_id(self) -> UUID:
         return with_bucket((next(_ids) << 80) | (7 << 76) | (2 << 62), self.bucket)
 
     def now(self) -> int:
-        return self.ledger.now
+        return self._now
 
     def advance(self, microseconds: int) -> None:
-        self.ledger.now += microseconds
+        self._now += microseconds
 
     def run(self, commands: Sequence[Command]) -> list[Seen]:
+        self.ledger.now = self._now
         return [_told(self.ledger.run(each)) for each in commands]
 
     def state(self) -> State:
         ledger = self.ledger
+        ledger.now = self._now
         ledger.settle()
         return State(
-            balances={
-                each: {"balance": ledger.posted(each), "held": ledger.held(each), "available": ledger.available(each)}
-                for each in ledger.assets
-            },
-            lots={each.number: dict(vars(each)) for each in ledger.lots},
+            balances={each: compare.balances(ledger, each) for each in ledger.assets},
+            lots={each.number: vars(each) | {"expires_at": compare.moment(each.expires_at)} for each in ledger.lots},
             holds=[
-                dict(vars(hold)) | {"parts": [(each.lot.number, each.amount, each.at) for each in hold.parts]}
+                vars(hold) | {"parts": [(lot.number, amount, at) for lot, amount, at in hold.parts]}
                 for hold in ledger.holds
             ],
-            status=ledger.status.value,
+            status=ledger.status,
         )
 
     def history(self, after: int) -> list[Seen]:
@@ -59,26 +59,28 @@ class NaiveDriver:
         pass
 
 
-def _told(answer: Answer) -> Seen:
-    return vars(answer) | {"members": tuple(_told(each) for each in answer.members)}
+def _told(answer: Thing) -> Seen:
+    told = {name: each for name, each in vars(answer).items() if name in POSTED_ON_WALLET | REFUSED | {"asset"}}
+    members = tuple(_told(each) for each in answer.members)
+    return told | {"at": answer.created_at, "uses": compare.uses(answer), "members": members}
 
 
-def _row(ledger: NaiveLedger, transaction: Transaction, posted: dict[int, int]) -> Seen:
+def _row(ledger: NaiveLedger, transaction: Thing, posted: dict[int, int]) -> Seen:
     lines: list[tuple[str, int | None, int, int | None]] = []
-    for lot, amount in transaction.own:
+    for lot, amount in transaction.lines:
         posted[lot.asset] += amount
         lines.append(("own", lot.number, amount, posted[lot.asset]))
-    lines += [(transaction.counter, None, -amount, None) for _, amount in transaction.own]
+    lines += [(transaction.counter, None, -amount, None) for _, amount in transaction.lines]
     parents = [each.seq for each in ledger.transactions if each.id is not None and each.id == transaction.parent]
     return {
         "seq": transaction.seq,
-        "type": transaction.type.value,
+        "type": transaction.type,
         "posted": transaction.posted,
         "asset": transaction.asset,
         "amount": transaction.amount,
         "created_at": transaction.created_at,
         "effective_at": transaction.effective_at,
         "parent": parents[0] if parents else None,
-        "facts": transaction.facts,
+        "facts": compare.written_facts(transaction),
         "lines": lines,
     }

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from app.embedded_postgres import SOCKET_NAME
+from app.database_url import APPLICATION
+from app.embedded_postgres import OWNER, SOCKET_NAME
 from app.server_home import server_account
 from app.server_processes import end_with_launcher
 
@@ -91,7 +92,7 @@ class PgBouncer:
             clients_max=CLIENTS_MAX,
             folder=self._folder,
         )
-        users = f'"{self._server.username}" "{self._server.password}"\n'
+        users = "".join(f'"{role}" "{self._server.password}"\n' for role in (OWNER, APPLICATION))
         (self._folder / "pgbouncer.ini").write_text(configuration)
         (self._folder / "users").write_text(users)
         if self._account:

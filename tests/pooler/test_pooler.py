@@ -14,7 +14,7 @@ from app.services.seed_service import CREDITS, Seeded, seed
 from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
 from tests.commands import spend, top_up
-from tests.conftest import cloned_database
+from tests.conftest import as_owner, cloned_database
 from tests.pooler.pgbouncer import SERVER_CONNECTIONS, PgBouncer
 
 ALICE = "/api/v1/wallets/users/user_alice"
@@ -24,8 +24,8 @@ SPENDS = 60
 
 @pytest.fixture
 async def blank(pooler: PgBouncer, server_url: str) -> AsyncIterator[Database]:
-    """A database without tables."""
-    async with cloned_database(server_url, "template1") as url:
+    """A database without tables, reached as its owner."""
+    async with cloned_database(as_owner(server_url), "template1") as url:
         database = Database(pooler.url(url), pooler=Pooler.TRANSACTION)
         yield database
         await database.close()

@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 
 from app.database import Database
 from app.services.verify_service import verify
-from tests.conftest import cloned_database
+from tests.conftest import as_owner, cloned_database
 from tests.processes.service import balance, started
 
 
 async def test_migrations_and_seeds_of_processes_that_start_at_once_happen_once(server_url: str) -> None:
-    async with cloned_database(server_url, "template1") as url:
+    """With one role for everything, as on hosts that give no other: only the owner can migrate at its start."""
+    async with cloned_database(as_owner(server_url), "template1") as url:
         async with AsyncExitStack() as stack:
             services = await asyncio.gather(
                 *(stack.enter_async_context(started(url, seed_on_start="true", workers="2")) for _ in range(2))

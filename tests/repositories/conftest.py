@@ -2,20 +2,18 @@
 
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database
+from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, as_owner, cloned_database, owner_connection
 from tests.repositories.rows import Connection
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def _connection(pytestconfig: pytest.Config) -> AsyncIterator[Connection]:
-    async with cloned_database(pytestconfig.stash[SERVER_URL], SEEDED_TEMPLATE) as url:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    server_url = as_owner(pytestconfig.stash[SERVER_URL])
+    async with cloned_database(server_url, SEEDED_TEMPLATE) as url, owner_connection(url) as connection:
         yield connection
-        await connection.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

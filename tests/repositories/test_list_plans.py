@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from sqlalchemy import event
@@ -16,7 +15,7 @@ from app.domain.records import AccountStatus, HoldStatus, LotKind, Outcome, Tran
 from app.domain.shown import HistoryFilter
 from app.services.history_service import HistoryService
 from app.services.listing_service import ListingService
-from tests.conftest import DIRECT_URL, SEEDED_TEMPLATE, cloned_database
+from tests.conftest import DIRECT_URL, SEEDED_TEMPLATE, cloned_database, run_as_owner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,9 +67,7 @@ FILL = f"""
 async def crowded(pytestconfig: pytest.Config) -> AsyncIterator[Database]:
     """A ledger of many accounts, and one of them with much of everything."""
     async with cloned_database(pytestconfig.stash[DIRECT_URL], SEEDED_TEMPLATE) as url:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-        await connection.execute(FILL)
-        await connection.close()
+        await run_as_owner(url, FILL)
         database = Database(url)
         yield database
         await database.close()

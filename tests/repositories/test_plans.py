@@ -19,7 +19,7 @@ from app.domain.commands import GROUP_MAX
 from app.repositories.statements import _SQL, statement
 from app.services.account_service import NOTES_ERASED_MAX
 from app.services.loading import DUE_PARTS_MAX, DUE_ROWS_MAX, FREE_LOTS_FIRST, FUTURE_ROWS_MAX
-from tests.conftest import DIRECT_URL, SEEDED_TEMPLATE, cloned_database
+from tests.conftest import DIRECT_URL, SEEDED_TEMPLATE, as_owner, cloned_database, owner_connection
 from tests.pooler.pgbouncer import PgBouncer
 from tests.repositories.filled_ledger import fill
 
@@ -30,7 +30,7 @@ Node: TypeAlias = dict[str, Any]
 MANY = 1_000
 """As many as a unit of work has at most."""
 
-GROWING = {"accounts", "wallets", "transactions", "ledger_entries", "lots", "holds", "transaction_notes"}
+GROWING = {"accounts", "wallets", "transactions", "ledger_entries", "lots", "holds", "transaction_notes", "key_buckets"}
 PROBES = {"Index Scan", "Index Only Scan"}
 JOINS_OF_WHOLES = {"Hash Join", "Merge Join"}
 FIRST_KEY = re.compile(r"\b(id|owner_id|external_user_id) = ")
@@ -83,6 +83,7 @@ HOT = {
     "read_balances": Hot(("external_user_id", "bucket", "asset_type_id")),
     "set_account_metadata": Hot(("external_user_id", "bucket", "words"), takes_arrays=False),
     "take_account_numbers": Hot((MANY,)),
+    "take_tokens": Hot(("id", "amount", "amount", "amount")),
     "update_account_states": Hot(("id", "bucket", "external_user_id", "words", "words")),
     "update_accounts": Hot(("id", "bucket", "next_seq", "hash", "moment", "moment")),
     "update_lot_marks": Hot(("lot_id", "bucket", "held", "held", "reversed")),
@@ -105,6 +106,7 @@ NOT_HOT = {
     # tables that do not grow
     *("insert_missing_asset_types", "list_asset_types", "lock_asset_types", "insert_asset_type", "update_asset_type"),
     *("has_sandbox_clock", "advance_sandbox_clock"),
+    *("insert_api_key", "find_api_keys", "list_api_keys", "revoke_api_key", "note_key_uses"),
 }
 
 READS_OUTSIDE_UNITS = ("read_balances",)
@@ -140,10 +142,10 @@ READ_FOR_AN_OWNER = {
 
 @asynccontextmanager
 async def _filled(config: pytest.Config, owners: int) -> AsyncIterator[str]:
-    async with cloned_database(config.stash[DIRECT_URL], SEEDED_TEMPLATE) as url:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-        await fill(connection, owners)
-        await connection.close()
+    """Lend a filled ledger as its owner, who alone may read `keys` and explain what a trigger runs."""
+    async with cloned_database(as_owner(config.stash[DIRECT_URL]), SEEDED_TEMPLATE) as url:
+        async with owner_connection(url) as connection:
+            await fill(connection, owners)
         yield url
 
 

@@ -19,7 +19,7 @@ from app.services.ids import new_id
 from app.services.seed_service import CREDITS, Seeded, _credit, seed
 from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
-from tests.conftest import cloned_database
+from tests.conftest import as_owner, cloned_database
 from tests.migrations.programs import run_program
 
 ROOT = Path(__file__).parents[2]
@@ -95,8 +95,8 @@ async def seeds(empty_url: str) -> AsyncIterator[Seeds]:
 
 @pytest.fixture
 async def blank_seeds(server_url: str) -> AsyncIterator[Seeds]:
-    """The same without tables."""
-    async with cloned_database(server_url, "template1") as url:
+    """The same without tables, reached as the owner."""
+    async with cloned_database(as_owner(server_url), "template1") as url:
         database = Database(url, pool_size=1)
         yield Seeds(url, database)
         await database.close()

@@ -27,7 +27,7 @@ from app.services.ids import new_id
 from app.services.verify_service import Verdict, verify
 from app.services.wallet_service import WalletService
 from tests import commands as ask
-from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database, past_pooler
+from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, as_owner, cloned_database, past_pooler
 from tests.services import tampering_credits
 from tests.services.tampered_books import CAROL, Books, Writer, write
 from tests.services.tampering import (
@@ -60,7 +60,7 @@ OVERTAKING_SECONDS_MAX = 20
 async def _books(pytestconfig: pytest.Config) -> AsyncIterator[Books]:
     async with cloned_database(pytestconfig.stash[SERVER_URL], SEEDED_TEMPLATE) as url:
         database = Database(url, pool_size=4)
-        connection = await asyncpg.connect(past_pooler(pytestconfig, url).replace("+asyncpg", ""))
+        connection = await asyncpg.connect(as_owner(past_pooler(pytestconfig, url)).replace("+asyncpg", ""))
         writer = Writer(database, connection)
         await write(writer)
         await writer.wallets.close()
@@ -83,7 +83,7 @@ async def books(_books: Books) -> AsyncIterator[Books]:
     connection = _books.connection
     for table in metadata.tables:
         await connection.execute(f"DELETE FROM {table}")
-        await connection.execute(f"INSERT INTO {table} SELECT * FROM kept.{table}")
+        await connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept.{table}")
     for row in await connection.fetch(f"SELECT * FROM kept.checks EXCEPT {CHECKS}"):
         await connection.execute(f"ALTER TABLE {row['of']} ADD CONSTRAINT {row['name']} {row['rule']}")
 

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 
 from app.api.answers import json_response
-from app.api.documented import PROBLEMS_CHANGE, PROBLEMS_CREATE, PROBLEMS_LIST
+from app.api.documented import PROBLEMS_CHANGE, PROBLEMS_CREATE, PROBLEMS_LIST, needs
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.api.limits import changed_limits, limit_members
+from app.domain.api_keys import Scope
 from app.domain.records import NO_LIMITS, AssetType
 from app.schemas.catalogue import AssetTypeResponse, AssetTypesResponse, ChangeAssetTypeRequest, CreateAssetTypeRequest
 from app.schemas.fields import QueryAssetTypeId
@@ -25,7 +26,13 @@ DRY_RUN: dict[int | str, dict[str, Any]] = {
 PathAssetType = Annotated[QueryAssetTypeId, Path(alias="asset_type_id")]
 
 
-@router.get("", operation_id="list_asset_types", response_model=AssetTypesResponse, responses=PROBLEMS_LIST)
+@router.get(
+    "",
+    operation_id="list_asset_types",
+    response_model=AssetTypesResponse,
+    responses=PROBLEMS_LIST,
+    openapi_extra=needs(Scope.WALLETS_READ),
+)
 async def list_asset_types(request: LedgerRequest) -> Response:
     """Every kind of credit, with its policy."""
     return json_response({"data": [_members(each) for each in await request.services.catalogue.load()]})
@@ -37,6 +44,7 @@ async def list_asset_types(request: LedgerRequest) -> Response:
     status_code=201,
     response_model=AssetTypeResponse,
     responses=DRY_RUN | PROBLEMS_CREATE,
+    openapi_extra=needs(Scope.ASSETS_WRITE),
 )
 async def create_asset_type(request: LedgerRequest, body: CreateAssetTypeRequest) -> Response:
     """Add a kind of credit, under the next number. Its code and scale never change, and it can't be removed.
@@ -62,6 +70,7 @@ async def create_asset_type(request: LedgerRequest, body: CreateAssetTypeRequest
     operation_id="change_asset_type",
     response_model=AssetTypeResponse,
     responses=PROBLEMS_CHANGE,
+    openapi_extra=needs(Scope.ASSETS_WRITE),
 )
 async def change_asset_type(
     request: LedgerRequest, asset_type_id: PathAssetType, body: ChangeAssetTypeRequest

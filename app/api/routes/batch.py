@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from app.api.access import OPERATION_SCOPES
 from app.api.answers import json_response, receipt_members, success_status
 from app.api.command_building import Sender, build_group, build_operation, target_of
-from app.api.documented import PROBLEMS_BATCH
+from app.api.documented import PROBLEMS_BATCH, needs
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.api.problems import problem_of, validation_problem
@@ -37,7 +38,13 @@ class _Built:
     assets: Mapping[int, AssetType]
 
 
-@router.post("", operation_id="execute_batch", response_model=BatchResponse, responses=PROBLEMS_BATCH)
+@router.post(
+    "",
+    operation_id="execute_batch",
+    response_model=BatchResponse,
+    responses=PROBLEMS_BATCH,
+    openapi_extra=needs(*OPERATION_SCOPES),
+)
 async def execute_batch(request: LedgerRequest, body: BatchRequest) -> Response:
     """Run up to 1,000 operations of any users, groups among them.
 
@@ -78,7 +85,7 @@ async def _look_up_targets(request: LedgerRequest, read: list[BatchOperation | P
 
 async def _build(request: LedgerRequest, body: BatchOperation) -> _Built | Problem:
     """Return the command that an operation asks for, or the problem with it."""
-    sender = Sender(user=body.external_user_id, actor=request.actor, key=body.idempotency_key)
+    sender = Sender(user=body.external_user_id, caller=request.caller, key=body.idempotency_key)
     try:
         if isinstance(body, BatchGroup):
             group, assets = await build_group(request.services, body, sender)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from app.api.answers import json_response
 from app.api.dependencies import PathTransaction, PathUser
-from app.api.documented import PAGED, PROBLEMS_PAGE, PROBLEMS_PAGE_OF_USER, PROBLEMS_READ
+from app.api.documented import PAGED, PROBLEMS_PAGE, PROBLEMS_PAGE_OF_USER, PROBLEMS_READ, needs
 from app.api.filters import wanted_asset
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
@@ -17,6 +17,7 @@ from app.api.listing_answers import (
     whole_transaction_members,
 )
 from app.api.paging import PAGE_DEFAULT, List
+from app.domain.api_keys import Scope
 from app.domain.records import Outcome, TransactionType
 from app.domain.shown import HistoryFilter, OwnerPosition
 from app.schemas.fields import (
@@ -50,6 +51,7 @@ OutcomeWanted = Literal["posted", "refused", "any"]
     operation_id="list_transactions",
     response_model=TransactionPageResponse,
     responses=PAGED | PROBLEMS_PAGE_OF_USER,
+    openapi_extra=needs(Scope.WALLETS_READ),
 )
 async def list_transactions(
     request: LedgerRequest,
@@ -90,6 +92,7 @@ async def list_transactions(
     operation_id="get_transaction_by_key",
     response_model=ListedTransactionResponse,
     responses=PROBLEMS_READ,
+    openapi_extra=needs(Scope.WALLETS_READ),
 )
 async def get_transaction_by_key(
     request: LedgerRequest, user: PathUser, key: Annotated[IdempotencyKey, Path(alias="idempotency_key")]
@@ -107,6 +110,7 @@ async def get_transaction_by_key(
     operation_id="find_transactions",
     response_model=FoundTransactionPageResponse,
     responses=PAGED | PROBLEMS_PAGE,
+    openapi_extra=needs(Scope.LEDGER_READ),
 )
 async def find_transactions(
     request: LedgerRequest,
@@ -126,6 +130,7 @@ async def find_transactions(
     operation_id="get_transaction",
     response_model=WholeTransactionResponse,
     responses=PROBLEMS_READ,
+    openapi_extra=needs(Scope.LEDGER_READ),
 )
 async def get_transaction(request: LedgerRequest, transaction_id: PathTransaction) -> Response:
     """A transaction with its lines, the lots it made, and its notes."""

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Response
 
 from app.api.dependencies import PathHold, PathTransaction, PathUser
-from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_SPEND, PROBLEMS_WRITE
+from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_SPEND, PROBLEMS_WRITE, needs
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.api.writing import operate
+from app.domain.api_keys import Scope
 from app.domain.records import TransactionType
 from app.schemas.requests import (
     CaptureRequest,
@@ -28,7 +29,7 @@ router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", rou
     status_code=201,
     response_model=HoldResponse,
     responses=PROBLEMS_SPEND,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.HOLDS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def place_hold(request: LedgerRequest, user: PathUser, body: HoldRequest) -> Response:
     """Set credits aside: they are no longer available, but still the user's.
@@ -44,7 +45,7 @@ async def place_hold(request: LedgerRequest, user: PathUser, body: HoldRequest) 
     tags=["holds"],
     response_model=CaptureResponse,
     responses=PROBLEMS_SPEND,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.HOLDS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def capture_hold(
     request: LedgerRequest, user: PathUser, hold_id: PathHold, body: CaptureRequest | None = None
@@ -59,7 +60,7 @@ async def capture_hold(
     tags=["holds"],
     response_model=ReleaseResponse,
     responses=PROBLEMS_WRITE,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.HOLDS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def release_hold(
     request: LedgerRequest, user: PathUser, hold_id: PathHold, body: ReleaseRequest | None = None
@@ -74,7 +75,7 @@ async def release_hold(
     tags=["holds"],
     response_model=HoldResponse,
     responses=PROBLEMS_SPEND,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.HOLDS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def extend_hold(request: LedgerRequest, user: PathUser, hold_id: PathHold, body: ExtendRequest) -> Response:
     """Set more aside for a hold, or move its end, or both."""
@@ -87,7 +88,7 @@ async def extend_hold(request: LedgerRequest, user: PathUser, hold_id: PathHold,
     tags=["transactions"],
     response_model=RefundResponse,
     responses=PROBLEMS_WRITE,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.REFUNDS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def refund(
     request: LedgerRequest, user: PathUser, transaction_id: PathTransaction, body: RefundRequest | None = None
@@ -105,7 +106,7 @@ async def refund(
     tags=["transactions"],
     response_model=ReversalResponse,
     responses=PROBLEMS_WRITE,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.REFUNDS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def reverse(
     request: LedgerRequest, user: PathUser, transaction_id: PathTransaction, body: ReversalRequest | None = None

@@ -9,12 +9,13 @@ from pydantic import AwareDatetime, TypeAdapter
 from app.api.answers import json_response
 from app.api.command_building import named_asset
 from app.api.dependencies import PathHold, PathUser
-from app.api.documented import PAGED, PROBLEMS_PAGE, PROBLEMS_PAGE_OF_USER, PROBLEMS_READ, PROBLEMS_READ_MANY
+from app.api.documented import PAGED, PROBLEMS_PAGE, PROBLEMS_PAGE_OF_USER, PROBLEMS_READ, PROBLEMS_READ_MANY, needs
 from app.api.filters import wanted_asset
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.api.listing_answers import balance_result, listed_account_members, listed_hold_members, listed_lot_members
 from app.api.paging import PAGE_DEFAULT, List
+from app.domain.api_keys import Scope
 from app.domain.records import AccountStatus, HoldStatus, LotKind
 from app.domain.shown import BurnPosition
 from app.schemas.fields import AssetCode, NamePrefix, PageLimit, PlainText, PositionNumber, Priority, QueryAssetTypeId
@@ -43,6 +44,7 @@ _HOLDS: List[int] = List("holds", TypeAdapter(PositionNumber))
     operation_id="list_accounts",
     response_model=AccountPageResponse,
     responses=PAGED | PROBLEMS_PAGE,
+    openapi_extra=needs(Scope.WALLETS_READ),
 )
 async def list_accounts(
     request: LedgerRequest,
@@ -62,7 +64,13 @@ async def list_accounts(
     return pages.response(request, page, [listed_account_members(each) for each in page.items])
 
 
-@router.post("/balances", operation_id="get_balances", response_model=BalancesResponse, responses=PROBLEMS_READ_MANY)
+@router.post(
+    "/balances",
+    operation_id="get_balances",
+    response_model=BalancesResponse,
+    responses=PROBLEMS_READ_MANY,
+    openapi_extra=needs(Scope.WALLETS_READ),
+)
 async def get_balances(request: LedgerRequest, body: BalancesRequest) -> Response:
     """What up to 1,000 users have of one kind of credit.
 
@@ -77,7 +85,11 @@ async def get_balances(request: LedgerRequest, body: BalancesRequest) -> Respons
 
 
 @router.get(
-    f"{_USER}/lots", operation_id="list_lots", response_model=LotPageResponse, responses=PAGED | PROBLEMS_PAGE_OF_USER
+    f"{_USER}/lots",
+    operation_id="list_lots",
+    response_model=LotPageResponse,
+    responses=PAGED | PROBLEMS_PAGE_OF_USER,
+    openapi_extra=needs(Scope.WALLETS_READ),
 )
 async def list_lots(
     request: LedgerRequest,
@@ -102,6 +114,7 @@ async def list_lots(
     operation_id="list_holds",
     response_model=HoldPageResponse,
     responses=PAGED | PROBLEMS_PAGE_OF_USER,
+    openapi_extra=needs(Scope.WALLETS_READ),
 )
 async def list_holds(
     request: LedgerRequest,
@@ -125,7 +138,11 @@ async def list_holds(
 
 
 @router.get(
-    f"{_USER}/holds/{{hold_id}}", operation_id="get_hold", response_model=ListedHoldResponse, responses=PROBLEMS_READ
+    f"{_USER}/holds/{{hold_id}}",
+    operation_id="get_hold",
+    response_model=ListedHoldResponse,
+    responses=PROBLEMS_READ,
+    openapi_extra=needs(Scope.WALLETS_READ),
 )
 async def get_hold(request: LedgerRequest, user: PathUser, hold_id: PathHold) -> Response:
     """A hold as it is at this moment."""

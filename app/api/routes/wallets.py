@@ -4,13 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from app.api.access import OPERATION_SCOPES
 from app.api.answers import balance_members, json_response
 from app.api.command_building import build_group, named_asset
 from app.api.dependencies import PathUser
-from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE
+from app.api.documented import IDEMPOTENCY_KEY, PROBLEMS_READ, PROBLEMS_SPEND, PROBLEMS_WRITE, needs
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
 from app.api.writing import execute, operate, sender_of
+from app.domain.api_keys import Scope
 from app.domain.records import TransactionType
 from app.schemas.fields import AssetCode, QueryAssetTypeId
 from app.schemas.requests import AdjustmentRequest, CreditRequest, GroupRequest, SpendRequest
@@ -19,7 +21,13 @@ from app.schemas.responses import BalanceResponse, GroupResponse, SpendResponse,
 router = APIRouter(prefix=f"{BASE_PATH}/wallets/users/{{external_user_id}}", tags=["wallets"], route_class=LedgerRoute)
 
 
-@router.get("/balance", operation_id="get_balance", response_model=BalanceResponse, responses=PROBLEMS_READ)
+@router.get(
+    "/balance",
+    operation_id="get_balance",
+    response_model=BalanceResponse,
+    responses=PROBLEMS_READ,
+    openapi_extra=needs(Scope.WALLETS_READ),
+)
 async def get_balance(
     request: LedgerRequest,
     user: PathUser,
@@ -41,7 +49,7 @@ async def get_balance(
     operation_id="top_up",
     response_model=TransactionResponse,
     responses=PROBLEMS_WRITE,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.CREDITS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def top_up(request: LedgerRequest, user: PathUser, body: CreditRequest) -> Response:
     """Give a user credits that were bought."""
@@ -53,7 +61,7 @@ async def top_up(request: LedgerRequest, user: PathUser, body: CreditRequest) ->
     operation_id="bonus",
     response_model=TransactionResponse,
     responses=PROBLEMS_WRITE,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.CREDITS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def bonus(request: LedgerRequest, user: PathUser, body: CreditRequest) -> Response:
     """Give a user credits for free."""
@@ -65,7 +73,7 @@ async def bonus(request: LedgerRequest, user: PathUser, body: CreditRequest) -> 
     operation_id="spend",
     response_model=SpendResponse,
     responses=PROBLEMS_SPEND,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.SPEND_WRITE) | IDEMPOTENCY_KEY,
 )
 async def spend(request: LedgerRequest, user: PathUser, body: SpendRequest) -> Response:
     """Take credits: by priority, then the soonest to expire, then promo before paid, then the oldest.
@@ -81,7 +89,7 @@ async def spend(request: LedgerRequest, user: PathUser, body: SpendRequest) -> R
     operation_id="adjust",
     response_model=TransactionResponse,
     responses=PROBLEMS_SPEND,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(Scope.ADJUSTMENTS_WRITE) | IDEMPOTENCY_KEY,
 )
 async def adjust(request: LedgerRequest, user: PathUser, body: AdjustmentRequest) -> Response:
     """Correct a balance by hand: a positive amount gives credits, a negative one takes them like a spend.
@@ -96,7 +104,7 @@ async def adjust(request: LedgerRequest, user: PathUser, body: AdjustmentRequest
     operation_id="execute_group",
     response_model=GroupResponse,
     responses=PROBLEMS_SPEND,
-    openapi_extra=IDEMPOTENCY_KEY,
+    openapi_extra=needs(*OPERATION_SCOPES) | IDEMPOTENCY_KEY,
 )
 async def execute_group(request: LedgerRequest, user: PathUser, body: GroupRequest) -> Response:
     """Carry out several operations of this user, all or nothing.
