@@ -8,11 +8,13 @@ TESTS  ?= tests
 LONG_TESTS := $(addprefix tests/,concurrency faults processes)
 FUNCTIONAL_TESTS := $(addprefix tests/,api concurrency pooler seeds services)
 WORKERS_FOR_TESTS ?= auto
+SHIPPED := app scripts migrations
+SEEDED := seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))')} && echo "SEED=$$seed"
 
 export LOG_FORMAT ?= console
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-pooler soak simulate check format migrate seed verify bench-credits bench-quick schema openapi lock clean
+.PHONY: help install run test test-pooler soak simulate fuzz check audit format migrate seed verify bench-credits bench-quick schema openapi lock clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,15 +43,21 @@ soak: $(READY)  ## Run the tests of failures, races and overload at length, six 
 	@LONG=1 $(BIN)/python -m pytest $(LONG_TESTS)
 
 simulate: $(READY)  ## Drive engine and naive model together, 20,000 runs (SEED=… to repeat)
-	@seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))')} && echo "SEED=$$seed" \
-		&& LONG=1 SEED=$$seed $(BIN)/python -m pytest --hypothesis-seed=$$seed tests/model
+	@$(SEEDED) && LONG=1 SEED=$$seed $(BIN)/python -m pytest --hypothesis-seed=$$seed tests/model
+
+fuzz: $(READY)  ## Send every call 2,000 hostile requests, and every parser 5,000 texts (SEED=… to repeat)
+	@$(SEEDED) && LONG=1 SEED=$$seed $(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) --hypothesis-seed=$$seed tests/hostile
 
 check: $(READY)  ## Everything that must hold: format, lint, types, layers, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(SHIPPED)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(MAKE) --no-print-directory test
+
+audit: $(READY)  ## Ask whether locked versions have known vulnerabilities (needs the network)
+	@$(BIN)/python -m scripts.audit
 
 format: $(READY)  ## Put the code into its form
 	@$(BIN)/ruff format .

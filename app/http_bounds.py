@@ -231,6 +231,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _deadline(self) -> float | None:
         """Return until when what is awaited of the caller must have come."""
+        if self._refusal is not None:
+            return None
         if self._reading_since is not None:
             return self._reading_since + (HEAD_SECONDS if self._in_head else HEAD_SECONDS + bodies.BODY_SECONDS)
         if self._at_work is None or self._at_work.response_complete:

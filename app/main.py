@@ -106,6 +106,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
         services.readiness.draining = True
         await due_job.stop()
         await services.wallets.close()
+        await services.rates.close()
         await services.keys.stop()
     finally:
         await database.close()

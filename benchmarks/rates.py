@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,11 +100,48 @@ class Turn(NamedTuple):
 
 
 class Measured(NamedTuple):
+    """Requests a second, milliseconds that one took, and, for each, milliseconds of a core and transactions that wrote."""
+
     per_second: float
     p50: float
     p99: float
+    service: float
+    postgresql: float
     written: float
-    """Transactions that wrote, for each request."""
+
+
+class Used(NamedTuple):
+    """What was used so far: seconds of a core by the service and by its sessions, and numbers of transactions."""
+
+    service: float
+    postgresql: float
+    transactions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    service: Service
+    pid: int
+
+    def used(self) -> Used:
+        async def ask() -> tuple[int, list[int]]:
+            async with connected(self.service.database_url) as connection:
+                number = int(await connection.fetchval("SELECT pg_current_xact_id()::text"))
+                sessions = await connection.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'wallet'")
+                return number, [each["pid"] for each in sessions]
+
+        number, sessions = asyncio.run(ask())
+        return Used(service=core_seconds([self.pid]), postgresql=core_seconds(sessions), transactions=number)
+
+
+def core_seconds(pids: Iterable[int]) -> float:
+    """Return how long these processes have computed, as Linux tells it."""
+    ticks = 0
+    for pid in pids:
+        with suppress(FileNotFoundError):
+            after_the_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(after_the_name[11]) + int(after_the_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 TURNS = (
@@ -117,7 +155,7 @@ TURNS = (
 
 
 @contextmanager
-def served(way: str, url: str, folder: Path) -> Iterator[Service]:
+def served(way: str, url: str, folder: Path) -> Iterator[Running]:
     """Run the service in one process."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
@@ -132,7 +170,7 @@ def served(way: str, url: str, folder: Path) -> Iterator[Service]:
                 service.call("PUT", "/wallets/users/user_1")  # whose balance is read
                 break
             time.sleep(0.1)
-        yield service
+        yield Running(service=service, pid=process.pid)
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
@@ -143,12 +181,12 @@ def made_key(service: Service, rate: str) -> str:
     return str(answer["key"])
 
 
-def measure(turn: Turn, service: Service, key: str, seconds: int) -> Measured:
+def measure(turn: Turn, running: Running, key: str, seconds: int) -> Measured:
     command = ["wrk", "--threads=1", f"--connections={turn.connections}", f"--duration={seconds}s", "--timeout=30s"]
-    command += ["-H", f"Authorization: Bearer {key}", f"--script={SCRIPT}", f"http://127.0.0.1:{service.port}", "--"]
-    before = transactions_so_far(service.database_url)
-    ended = subprocess.run([*command, "read", "1", "1", "no-keys"], capture_output=True, text=True, check=True)
-    written = transactions_so_far(service.database_url) - before - 1
+    command += ["-H", f"Authorization: Bearer {key}", f"--script={SCRIPT}", f"http://127.0.0.1:{running.service.port}"]
+    before = running.used()
+    ended = subprocess.run([*command, "--", "read", "1", "1", "no-keys"], capture_output=True, text=True, check=True)
+    after = running.used()
     (line,) = (line for line in ended.stdout.splitlines() if line.startswith("measured "))
     counted: dict[str, int] = json.loads(line.removeprefix("measured "))
     if (turn.rate == "refused") != (counted["status"] > 0):
@@ -157,34 +195,27 @@ def measure(turn: Turn, service: Service, key: str, seconds: int) -> Measured:
         per_second=counted["requests"] / (counted["microseconds"] / 1e6),
         p50=counted["p50"] / 1e3,
         p99=counted["p99"] / 1e3,
-        written=written / counted["requests"],
+        service=(after.service - before.service) * 1e3 / counted["requests"],
+        postgresql=(after.postgresql - before.postgresql) * 1e3 / counted["requests"],
+        written=(after.transactions - before.transactions - 1) / counted["requests"],
     )
-
-
-def transactions_so_far(url: str) -> int:
-    """Return how many transactions wrote something, this one included."""
-
-    async def ask() -> int:
-        async with connected(url) as connection:
-            return int(await connection.fetchval("SELECT pg_current_xact_id()::text"))
-
-    return asyncio.run(ask())
 
 
 def compare_over_http(url: str, folder: Path, rounds: int, seconds: int) -> None:
     measured: dict[Turn, list[Measured]] = {turn: [] for turn in TURNS}
     with ExitStack() as stack:
         services = {way: stack.enter_context(served(way, url, folder)) for way in WAYS}
-        keys = {rate: made_key(services[OURS], rate) for rate in RATES}
+        keys = {rate: made_key(services[OURS].service, rate) for rate in RATES}
         for number in range(rounds + 1):
             for turn in TURNS:
                 result = measure(turn, services[turn.way], keys[turn.rate], seconds if number else 1)
                 measured[turn] += [result] if number else []  # the first warms up
-    print(f"{'GET …/balance':42}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}{'writes a request':>18}")
+    heads = ("a second", "p50 ms", "p99 ms", "service", "PostgreSQL", "writes")
+    print(f"{'GET …/balance; ms of a core a request:':40}" + "".join(f"{head:>12}" for head in heads))
     for turn, results in measured.items():
-        per_second, p50, p99, written = (statistics.median(each) for each in zip(*results, strict=True))
         what = f"{turn.rate}, {turn.way}, {turn.connections} connections"
-        print(f"{what:42}{per_second:10,.0f}{p50:9.2f}{p99:9.2f}{written:18.4f}")
+        medians = (statistics.median(each) for each in zip(*results, strict=True))
+        print(f"{what:40}" + "".join(f"{each:12,.3f}" for each in medians))
 
 
 # Below HTTP

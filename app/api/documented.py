@@ -15,6 +15,7 @@ _MEANINGS = {
     402: "`insufficient_funds`: the credits do not suffice; nothing was taken",
     403: "The key has not the scope that this needs",
     404: "Unknown user, asset type, transaction or hold",
+    408: "The body took too long to arrive",
     409: "The state forbids it",
     413: "The body is too large",
     422: "The request is wrong: see `errors`",
@@ -25,6 +26,7 @@ _MEANINGS = {
 
 
 ALWAYS = (401, 403, 429, 500, 503)
+OF_A_BODY = (400, 408, 413, 422)
 
 
 def _declare(*own: int) -> Declared:
@@ -40,14 +42,14 @@ PROBLEMS_LIST = _declare()
 PROBLEMS_READ = _declare(404, 422)
 PROBLEMS_PAGE = _declare(400, 422)
 PROBLEMS_PAGE_OF_USER = _declare(400, 404, 422)
-PROBLEMS_READ_MANY = _declare(400, 404, 413, 422)
-PROBLEMS_OPEN = _declare(400, 413, 422)
-PROBLEMS_CREATE = _declare(400, 409, 413, 422)
-PROBLEMS_CHANGE = _declare(400, 404, 413, 422)
+PROBLEMS_READ_MANY = _declare(404, *OF_A_BODY)
+PROBLEMS_OPEN = _declare(*OF_A_BODY)
+PROBLEMS_CREATE = _declare(409, *OF_A_BODY)
+PROBLEMS_CHANGE = _declare(404, *OF_A_BODY)
 PROBLEMS_SANDBOX = PROBLEMS_CHANGE | {404: {**PROBLEMS_CHANGE[404], "description": "`not_a_sandbox`"}}
-PROBLEMS_BATCH = _declare(400, 413, 422)
-PROBLEMS_WRITE = _declare(400, 404, 409, 413, 422)
-PROBLEMS_SPEND = _declare(400, 402, 404, 409, 413, 422)
+PROBLEMS_BATCH = _declare(*OF_A_BODY)
+PROBLEMS_WRITE = _declare(404, 409, *OF_A_BODY)
+PROBLEMS_SPEND = _declare(402, 404, 409, *OF_A_BODY)
 
 
 def needs(*scopes: Scope) -> dict[str, Any]:

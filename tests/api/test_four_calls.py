@@ -371,7 +371,7 @@ async def test_a_credit_beyond_the_largest_balance_is_409_with_its_amounts(servi
         pytest.param({"never_expires": 1}, "/never_expires", id="boolean-as-number"),
         pytest.param({"priority": -1}, "/priority", id="priority-too-low"),
         pytest.param({"priority": 101}, "/priority", id="priority-too-high"),
-        pytest.param({"priority": 50.0}, "/priority", id="priority-with-a-point"),
+        pytest.param({"priority": 50.5}, "/priority", id="priority-with-a-point"),
         pytest.param({"open_account": "true"}, "/open_account", id="open-account-as-text"),
         pytest.param({"expires_in_days": 1, "never_expires": True}, "", id="two-expiries"),
         pytest.param({"expires_in_days": 1, "expires_at": "2030-01-01T00:00:00Z"}, "", id="two-other-expiries"),

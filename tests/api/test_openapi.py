@@ -130,7 +130,7 @@ def test_every_error_is_declared_as_a_problem(name: str) -> None:
     errors = {status: answer for status, answer in declared.items() if status >= 400}
     expected = {401, 403, 429, 500, 503}
     if "requestBody" in operation(name):
-        expected |= {400, 413, 422}
+        expected |= {400, 408, 413, 422}
     if "{external_user_id}" in OPERATIONS[name][1]:
         expected |= {422} if name == "open_account" else {404, 422}
     if name in {"get_balances", "get_transaction"}:

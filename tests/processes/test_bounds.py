@@ -428,6 +428,18 @@ async def test_who_reads_no_answer_is_cut_off(door: Door) -> None:
     assert size < BUNDLE_BYTES * 5
 
 
+async def test_who_was_slow_and_stays_after_a_refusal_is_told_once_and_cut_off(door: Door) -> None:
+    await until(lambda: door.sockets() == 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.service.port)
+    writer.write(LIVE)
+    await asyncio.sleep(HEAD_SECONDS * 0.75)  # so that its time is up between the refusal and the end
+    writer.write(b"garbage" + END + END)
+    told = Heard(await reader.read(), 0, closed=True)
+    await until(lambda: door.sockets() == 0)
+    writer.close()
+    assert told.statuses() == [400]
+
+
 async def test_bodies_may_have_only_so_much_together(door: Door) -> None:
     part = SPEND + b"Content-Length: %d\r\n\r\n" % (6 * 2**20) + b" " * 5 * 2**20
     told = await asyncio.gather(door.send(part), door.send(part))
