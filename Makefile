@@ -14,7 +14,7 @@ SEEDED := seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randb
 export LOG_FORMAT ?= console
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-pooler soak simulate fuzz check audit format migrate seed verify bench-credits bench-quick schema openapi lock clean
+.PHONY: help install run test test-pooler soak simulate fuzz check audit format migrate seed verify bench-credits bench-rates bench-quick schema openapi lock clean
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ verify: $(READY)  ## Recompute the whole ledger from its rows
 
 bench-credits: $(READY)  ## Measure holds beside spends, wallets of many lots, and the due job, two minutes
 	@$(BIN)/python -m benchmarks.credits
+
+bench-rates: $(READY)  ## Measure what a key's rate costs, and how exact it is over several processes, four minutes
+	@$(BIN)/python -m benchmarks.rates
 
 bench-quick: $(READY)  ## Compare with a straightforward implementation, two minutes (needs wrk)
 	@$(BIN)/python -m benchmarks.quick

@@ -194,13 +194,15 @@ class Database:
             driver.terminate()
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run a read of one statement on a connection of its own, outside any transaction.
+        """Run a query of one statement on a connection of its own, outside any transaction.
 
         Raises:
-            DatabaseUnavailable: it could not be asked.
+            DatabaseUnavailable: it could not be asked, or did not answer in time.
         """
         async with self.connect() as connection:
-            return await query(await driver_connection(connection))
+            driver = await driver_connection(connection)
+            with _terminated_after(WORK_SECONDS, driver):
+                return await query(driver)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:

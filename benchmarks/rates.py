@@ -100,7 +100,7 @@ class Turn(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Requests a second, milliseconds that one took, and, for each, milliseconds of a core and transactions that wrote."""
+    """Requests a second, milliseconds that one took, and of each: milliseconds of a core, transactions that wrote."""
 
     per_second: float
     p50: float

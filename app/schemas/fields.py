@@ -174,7 +174,7 @@ IdempotencyKey = Annotated[
     str,
     AfterValidator(check_key),
     Field(
-        description="Names this attempt: sent again, it is answered, not repeated.",
+        description="Names this attempt, in printable characters: sent again, it is answered, not repeated.",
         json_schema_extra={"minLength": 1, "maxLength": 255, **PLAIN_TEXT},
     ),
 ]
@@ -184,7 +184,7 @@ UserId = Annotated[
     Field(
         min_length=1,
         max_length=USER_ID_BYTES_MAX,
-        description="Your app's id of the user.",
+        description="Your app's id of the user: at most 255 bytes of UTF-8.",
         examples=["user_alice"],
         json_schema_extra=_USER_TEXT,
     ),

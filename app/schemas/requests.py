@@ -88,7 +88,9 @@ class CreditRequest(AssetRequest):
     )
 
     amount: Amount
-    expires_at: Moment | None = Field(default=None, description="From this moment on the credits are gone.")
+    expires_at: Moment | None = Field(
+        default=None, description="From this moment on the credits are gone; in the future, and before 9999-12-31."
+    )
     expires_in_days: int | None = Field(default=None, ge=1, le=36_500, description="The same, counted from now.")
     never_expires: bool = Field(default=False, description="Overrules the asset type's default expiry.")
     priority: int = Field(

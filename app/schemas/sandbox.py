@@ -9,7 +9,9 @@ from app.schemas.responses import MomentOut, Response
 class AdvanceClockRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"advance_seconds": 86400}]})
 
-    advance_seconds: int = Field(ge=0, le=3_155_760_000, description="By how much; 0 only tells the time.")
+    advance_seconds: int = Field(
+        ge=0, le=3_155_760_000, description="By how much; 0 only tells the time. It stays before the year 9999."
+    )
 
 
 class ClockResponse(Response):

@@ -6,12 +6,12 @@ a statement a round trip, not a request. Once a bucket is known to be empty, its
 the next token comes.
 """
 
-import asyncio
 import math
 import time
+from functools import partial
 from typing import TypeAlias
 
-from app.database import Connection, Database, LockHeld
+from app.database import Database, LockHeld
 from app.domain.api_keys import Rate
 from app.domain.errors import Busy, DatabaseUnavailable, RateLimited, WalletError
 from app.domain.record import record
@@ -22,7 +22,7 @@ from app.services.coalescer import Coalescer, StillAtWork, Ticket
 GROUP_MAX = 1_000
 QUEUE_MAX = 10_000
 DEADLINE_SECONDS = 2.0
-"""How long a request waits for its token, and a take for the database. A take is a matter of milliseconds."""
+"""How long a request waits for its token. A take is a matter of milliseconds."""
 
 
 @record
@@ -115,14 +115,8 @@ class RateLimits:
                 ticket.answer(None if number < taken[key_id].tokens else _refusal(ticket.item.rate, seconds))
 
     async def _taken(self, asked: list[Asked]) -> dict[int, Taken]:
-        async def take(connection: Connection) -> dict[int, Taken]:
-            watchdog = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, connection.terminate)
-            try:
-                return await rate_repo.take_tokens(connection, asked)
-            finally:
-                watchdog.cancel()
-
-        return await self._database.read(take)  # one statement, and its own transaction: nothing else costs so little
+        # One statement, and its own transaction: nothing else costs so little.
+        return await self._database.read(partial(rate_repo.take_tokens, asked=asked))
 
 
 def _refusal(rate: Rate, seconds: float) -> RateLimited:

@@ -51,8 +51,14 @@ async def reader(sandbox: str) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-async def names(pytestconfig: pytest.Config) -> AsyncIterator[Iterator[str]]:
-    """Names for roles of a test's own: those that it made are gone after it, its databases before them."""
+def migrated_url(sandbox: str) -> str:
+    """The same database, reached as the owner of its tables, for tests that leave no more in it than roles."""
+    return as_owner(sandbox)
+
+
+@pytest.fixture
+async def names(sandbox: str) -> AsyncIterator[Iterator[str]]:
+    """Names for roles of a test's own, which are gone after it."""
     given: list[str] = []
 
     def another() -> Iterator[str]:
@@ -61,9 +67,9 @@ async def names(pytestconfig: pytest.Config) -> AsyncIterator[Iterator[str]]:
             yield given[-1]
 
     yield another()
-    async with owner_connection(pytestconfig.stash[DIRECT_URL]) as connection:
-        for name in given:
-            await connection.execute(f"DROP ROLE IF EXISTS {name}")
+    async with owner_connection(sandbox) as connection:
+        for row in await connection.fetch("SELECT rolname AS name FROM pg_roles WHERE rolname = ANY ($1)", given):
+            await connection.execute(f"DROP OWNED BY {row['name']}; DROP ROLE {row['name']}")
 
 
 @pytest.fixture
@@ -71,6 +77,6 @@ async def owner_url(
     names: Iterator[str],  # noqa: ARG001 - a role goes after the database in which it may do something
     pytestconfig: pytest.Config,
 ) -> AsyncIterator[str]:
-    """A migrated database, reached as the owner of its tables."""
+    """A migrated database of a test's own, reached as the owner of its tables."""
     async with cloned_database(as_owner(pytestconfig.stash[DIRECT_URL]), TEMPLATE) as url:
         yield url

@@ -68,12 +68,6 @@ def own(names: Iterator[str]) -> list[str]:
     return ["--app", next(names), "--reader", next(names)]
 
 
-@pytest.fixture
-def untouched(sandbox: str) -> str:
-    """A migrated database, reached as the owner of its tables, for tests in which everything is refused."""
-    return as_owner(sandbox)
-
-
 def assert_refused(said: Said, pattern: str) -> None:
     """Check that a command ended with one line of ours and made nothing."""
     assert (said.code, said.out) == (MISCONFIGURED, "")
@@ -103,9 +97,9 @@ WRITTEN = "INSERT INTO accounts (id, bucket, external_user_id) VALUES (1024, 0, 
 
 
 async def test_both_roles_are_made_and_log_in_with_the_urls_that_are_shown(
-    command: Command, owner_url: str, own: list[str]
+    command: Command, migrated_url: str, own: list[str]
 ) -> None:
-    said = await command(owner_url, *own)
+    said = await command(migrated_url, *own)
     assert said.code == 0, said.err
     app, reader = said.urls
     assert [make_url(url).username for url in said.urls] == [own[1], own[3]]
@@ -113,14 +107,14 @@ async def test_both_roles_are_made_and_log_in_with_the_urls_that_are_shown(
     assert [await may(url, WRITTEN) for url in said.urls] == [True, False]
     assert [await may(url, "CREATE TEMPORARY TABLE t (i integer)") for url in said.urls] == [False, False]
     for url in said.urls:
-        assert make_url(asyncpg_url(url)).database == make_url(owner_url).database  # the service takes it too
+        assert make_url(asyncpg_url(url)).database == make_url(migrated_url).database  # the service takes it too
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(make_url(url).set(password="another").render_as_string(hide_password=False))
     assert make_url(app).password != make_url(reader).password
 
 
 async def test_the_server_is_never_told_a_password(
-    command: Command, owner_url: str, own: list[str], monkeypatch: pytest.MonkeyPatch
+    command: Command, migrated_url: str, own: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
     execute = asyncpg.Connection.execute
@@ -130,7 +124,7 @@ async def test_the_server_is_never_told_a_password(
         return await execute(self, query, *args, **options)
 
     monkeypatch.setattr(asyncpg.Connection, "execute", noting)
-    said = await command(owner_url, *own)
+    said = await command(migrated_url, *own)
     assert sum("PASSWORD 'SCRAM-SHA-256$4096:" in each for each in sent) == 2
     for url in said.urls:
         assert not any(str(make_url(url).password) in each for each in sent)
@@ -161,9 +155,9 @@ async def test_again_it_puts_the_grants_right_and_leaves_the_passwords_alone(
     assert not await may(reader, "CREATE TEMPORARY TABLE t (i integer)")
 
 
-async def test_new_passwords_end_the_old_ones(command: Command, owner_url: str, own: list[str]) -> None:
-    old = (await command(owner_url, *own)).urls
-    new = (await command(owner_url, *own, "--new-passwords")).urls
+async def test_new_passwords_end_the_old_ones(command: Command, migrated_url: str, own: list[str]) -> None:
+    old = (await command(migrated_url, *own)).urls
+    new = (await command(migrated_url, *own, "--new-passwords")).urls
     assert [await may(url, READ) for url in new] == [True, True]
     for url in old:
         with pytest.raises(asyncpg.InvalidPasswordError):
@@ -171,9 +165,9 @@ async def test_new_passwords_end_the_old_ones(command: Command, owner_url: str, 
 
 
 async def test_through_a_pooler_it_says_that_the_pooler_must_know_them(
-    command: Command, owner_url: str, own: list[str], pooler: PgBouncer
+    command: Command, migrated_url: str, own: list[str], pooler: PgBouncer
 ) -> None:
-    said = await command(pooler.url(owner_url), *own, DATABASE_POOLER="transaction")
+    said = await command(pooler.url(migrated_url), *own, DATABASE_POOLER="transaction")
     assert said.code == 0, said.err
     assert len(said.urls) == 2
     assert said.out.endswith("\nThe pooler has to know both.\n")
@@ -182,8 +176,8 @@ async def test_through_a_pooler_it_says_that_the_pooler_must_know_them(
 # -- who may not -----------------------------------------------------------------------------------------------------
 
 
-async def test_the_application_can_not_set_up_roles(command: Command, empty_url: str, own: list[str]) -> None:
-    said = await command(empty_url, *own)
+async def test_the_application_can_not_set_up_roles(command: Command, sandbox: str, own: list[str]) -> None:
+    said = await command(sandbox, *own)
     assert_refused(said, f"DATABASE_URL: only the owner of the tables, {OWNER}, .* not {APPLICATION}")
 
 
@@ -231,25 +225,25 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_name_that_can_be_no_roles_is_refused(command: Command, untouched: str, name: str) -> None:
-    assert_refused(await command(untouched, "--app", name), ".*can be no role's name")
+async def test_a_name_that_can_be_no_roles_is_refused(command: Command, migrated_url: str, name: str) -> None:
+    assert_refused(await command(migrated_url, "--app", name), ".*can be no role's name")
 
 
 async def test_the_one_password_of_the_postgresql_that_comes_along_is_left_alone(command: Command) -> None:
     assert_refused(await command("", "--new-passwords"), "--new-passwords: .* WALLET_HOME")
 
 
-async def test_the_two_roles_are_two(command: Command, untouched: str, own: list[str]) -> None:
-    assert_refused(await command(untouched, "--app", own[1], "--reader", own[1]), ".*two names")
+async def test_the_two_roles_are_two(command: Command, migrated_url: str, own: list[str]) -> None:
+    assert_refused(await command(migrated_url, "--app", own[1], "--reader", own[1]), ".*two names")
 
 
-async def test_a_word_of_sql_can_be_a_roles_name(command: Command, owner_url: str, own: list[str]) -> None:
+async def test_a_word_of_sql_can_be_a_roles_name(command: Command, migrated_url: str, own: list[str]) -> None:
     try:
-        said = await command(owner_url, "--app", "select", "--reader", own[3])
+        said = await command(migrated_url, "--app", "select", "--reader", own[3])
         assert said.code == 0, said.err
         assert await may(said.urls[0], READ)
     finally:
-        await run_as_owner(owner_url, 'DROP OWNED BY "select"; DROP ROLE "select"')
+        await run_as_owner(migrated_url, 'DROP OWNED BY "select"; DROP ROLE "select"')
 
 
 MIGHTY = [
@@ -268,21 +262,18 @@ MIGHTY = [
 @pytest.mark.parametrize("made", MIGHTY)
 @pytest.mark.parametrize("option", ["--app", "--reader"])
 async def test_a_role_that_could_do_more_is_refused_and_given_nothing(
-    command: Command, untouched: str, names: Iterator[str], made: str, option: str
+    command: Command, migrated_url: str, names: Iterator[str], made: str, option: str
 ) -> None:
     mighty, other = next(names), next(names)
-    await run_as_owner(untouched, made.format(mighty))
+    await run_as_owner(migrated_url, made.format(mighty))
     options = [option, mighty, "--reader" if option == "--app" else "--app", other]
-    try:
-        assert_refused(await command(untouched, *options), f"{mighty} can do more than it may: it ")
-        async with logged_in(untouched.replace("+asyncpg", "")) as connection:
-            assert not await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", other)
-    finally:
-        await run_as_owner(untouched, f"DROP OWNED BY {mighty}")
+    assert_refused(await command(migrated_url, *options), f"{mighty} can do more than it may: it ")
+    async with logged_in(migrated_url.replace("+asyncpg", "")) as connection:
+        assert not await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", other)
 
 
-async def test_the_owner_itself_is_no_role_for_the_service(command: Command, untouched: str) -> None:
-    assert_refused(await command(untouched, "--app", OWNER), f"{OWNER} can do more than it may: it owns")
+async def test_the_owner_itself_is_no_role_for_the_service(command: Command, migrated_url: str) -> None:
+    assert_refused(await command(migrated_url, "--app", OWNER), f"{OWNER} can do more than it may: it owns")
 
 
 async def test_what_only_the_owner_of_the_database_can_take_away_is_asked_for(
