@@ -24,9 +24,10 @@ class ConfigurationError(Exception):
 
 
 class Access(StrEnum):
-    """Who is answered when no key is set."""
+    """Who is answered without a key."""
 
     KEY = "key"
+    REQUIRED = "required"
     OFF = "off"
 
 
@@ -76,8 +77,8 @@ class Settings(BaseSettings):
     )
     auth: Annotated[Access, BeforeValidator(_lower)] = Field(
         default=Access.KEY,
-        description="`off` answers everybody without a key. Otherwise, without WALLET_API_KEY, only callers on this "
-        "machine need none.",
+        description="`key`: without WALLET_API_KEY callers on this machine need no key. `required`: every caller needs "
+        "one. `off`: while WALLET_API_KEY is not set nobody needs one.",
     )
     migrate_on_start: bool = Field(default=True, description="Bring the database's tables up to date at start.")
     seed_on_start: bool = Field(default=False, description="Put the seed data in at start, if it is not there yet.")

@@ -65,9 +65,9 @@ _LOCK_NOT_AVAILABLE = "55P03"
 _QUERY_CANCELED = "57014"
 _SUCCESS_WITH_WARNING = "01000"
 
-_UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58")
-"""SQLSTATE classes: connection, user or password refused, no such database, resources (disk full), operator
-intervention (shutdown), system error."""
+_UNAVAILABLE_CLASSES = ("08", "25006", "28", "3D", "53", "57", "58")
+"""SQLSTATE classes: connection, nothing can be written (a standby), user or password refused, no such database,
+resources (disk full), operator intervention (shutdown), system error."""
 
 _DATA_CLASS = "22"
 """SQLSTATE class of values that can't be taken; the message repeats them."""

@@ -114,16 +114,19 @@ class BoundedHttp(HttpToolsProtocol):
             self._reading_since = self.loop.time()
         self._came_last = len(data)
         self._not_body += self._came_last
+        upgrade_at: int | None = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as stopped:
-            self._decline_upgrade(data[stopped.args[0] :])
+            upgrade_at = stopped.args[0]
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, WalletError) else RequestUnreadable())
         else:
             if self._not_body > HEAD_BYTES_MAX:
                 self._check_size()
+        if upgrade_at is not None:  # outside of the handler, which would be the cause of whatever is refused next
+            self._decline_upgrade(data[upgrade_at:])
 
     def pause_writing(self) -> None:
         """Note that the caller takes its answers no longer, or too slowly."""

@@ -1,8 +1,9 @@
 """Who may do what in the database: declared here, set up by `wallet roles`, and looked at whenever the service starts.
 
 The owner of the tables migrates. The application reads, appends to the ledger, and changes elsewhere exactly those
-columns that its statements change; it removes nothing and makes nothing. The reader is for reports: it sees all but
-what proves a key. So what happened stays as it was even if the service is made to send any SQL at all.
+columns that its statements change; it removes nothing and makes no table. The reader is for reports: it sees all but
+what proves a key. So what is in the two ledger tables stays as it was even if the service is made to send any SQL, and
+what is changed beside them, `wallet verify` finds. Not API keys: whoever sends SQL as the service can make one.
 """
 
 import base64
@@ -119,12 +120,19 @@ _POWERS = f"""
    FROM pg_roles AS r
   WHERE pg_has_role($1::name, r.oid, 'MEMBER')
     AND (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
-         OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
+         OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',
+                         'pg_signal_backend', 'pg_maintain', 'pg_create_subscription')
          OR r.oid IN (SELECT c.relowner FROM pg_class AS c WHERE {_OURS} AND c.relname = ANY ($2))
          OR r.oid = (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'public')
          OR r.oid = (SELECT d.datdba FROM pg_database AS d WHERE d.datname = current_database()))
   ORDER BY r.rolname <> $1
   LIMIT 1)
+ UNION ALL
+SELECT 'it begins its sessions with a setting of its own that endangers the ledger: ALTER ROLE … RESET ' || s.name
+  FROM pg_db_role_setting AS d
+  JOIN pg_roles AS r ON r.oid = d.setrole
+ CROSS JOIN LATERAL (SELECT split_part(c.line, '=', 1) AS name FROM unnest(d.setconfig) AS c (line)) AS s
+ WHERE r.rolname = $1 AND s.name IN ('search_path', 'session_replication_role', 'synchronous_commit')
  UNION ALL
 SELECT 'it may switch triggers off: REVOKE SET ON PARAMETER session_replication_role'
  WHERE has_parameter_privilege($1::name, 'session_replication_role', 'SET')

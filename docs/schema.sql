@@ -73,6 +73,14 @@ CREATE FUNCTION public.refuse_key_change() RETURNS trigger
     END
     $$;
 
+CREATE FUNCTION public.refuse_renaming() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    BEGIN
+        RAISE EXCEPTION 'an account keeps its name until it is erased' USING ERRCODE = 'restrict_violation';
+    END
+    $$;
+
 CREATE SEQUENCE public.account_numbers
     START WITH 1
     INCREMENT BY 1
@@ -369,6 +377,8 @@ CREATE INDEX ix_transaction_notes_reference ON public.transaction_notes USING bt
 CREATE UNIQUE INDEX uq_transactions_idempotency_key ON public.transactions USING btree (owner_id, idempotency_key, bucket) WHERE (idempotency_key IS NOT NULL);
 
 CREATE UNIQUE INDEX uq_transactions_refund_no ON public.transactions USING btree (owner_id, parent_id, refund_no, bucket) WHERE (refund_no IS NOT NULL);
+
+CREATE TRIGGER accounts_keep_their_names BEFORE UPDATE OF external_user_id ON public.accounts FOR EACH ROW WHEN (((new.external_user_id IS DISTINCT FROM old.external_user_id) AND (new.external_user_id IS DISTINCT FROM ('erased/'::text || old.id)))) EXECUTE FUNCTION public.refuse_renaming();
 
 CREATE TRIGGER api_keys_immutable BEFORE UPDATE ON public.api_keys FOR EACH ROW WHEN ((((((((((((old.id IS DISTINCT FROM new.id) OR (old.requests_per_second IS DISTINCT FROM new.requests_per_second)) OR (old.burst IS DISTINCT FROM new.burst)) OR (old.created_at IS DISTINCT FROM new.created_at)) OR (old.expires_at IS DISTINCT FROM new.expires_at)) OR (old.digest IS DISTINCT FROM new.digest)) OR (old.name IS DISTINCT FROM new.name)) OR (old.ending IS DISTINCT FROM new.ending)) OR (old.scopes IS DISTINCT FROM new.scopes)) OR (old.created_by IS DISTINCT FROM new.created_by)) OR ((old.revoked_at IS NOT NULL) AND ((old.revoked_at IS DISTINCT FROM new.revoked_at) OR (old.revoked_by IS DISTINCT FROM new.revoked_by))))) EXECUTE FUNCTION public.refuse_key_change();
 

@@ -22,6 +22,7 @@ from app.domain.records import TransactionType
 FORWARDING_HEADERS = frozenset(
     {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
 )
+_LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
 
 SCOPE_OF = {
@@ -55,6 +56,8 @@ class Caller:
 
     actor: str
     scopes: frozenset[Scope]
+    key: str | None = None
+    """The API key that was sent, if it was one."""
 
     def expect(self, *scopes: Scope) -> None:
         """Let a caller pass who has one of `scopes`.
@@ -85,20 +88,33 @@ async def caller_of(request: Request, settings: Settings, services: Services) ->
         return _BOOTSTRAP
     if key is not None and key.startswith(PREFIX):
         return await _bearer_of(key, services)
-    if set_key is not None:
+    if set_key is not None or settings.auth is Access.REQUIRED:
         raise Unauthorized(reason=_NO_KEY_SENT if key is None else _WRONG_KEY)
     if settings.auth is Access.OFF:
         return _ANYBODY
     if not _is_local(request):
         raise Unauthorized(reason=_NO_KEY_SET)
+    if "authorization" in request.headers:
+        raise Unauthorized(reason=_WRONG_KEY)  # a key that is sent wrongly must not do more than one sent rightly
     return _LOCAL
+
+
+async def still_good(caller: Caller, services: Services) -> None:
+    """Look at the caller's key again: while a body came in, which may take long, it may have been revoked.
+
+    Raises:
+        Unauthenticated: it is good no more.
+        Unavailable: that can't be told now.
+    """
+    if caller.key is not None:
+        await services.keys.find(caller.key)
 
 
 async def _bearer_of(key: str, services: Services) -> Caller:
     found = await services.keys.find(key)
     if found.rate is not None:
         await services.rates.take(found.id, found.rate)
-    return Caller(actor=f"key:{found.id}", scopes=found.scopes)
+    return Caller(actor=f"key:{found.id}", scopes=found.scopes, key=key)
 
 
 def _sent_key(request: Request) -> str | None:
@@ -113,8 +129,12 @@ def _sent_key(request: Request) -> str | None:
 
 
 def _is_local(request: Request) -> bool:
-    """Tell whether the caller itself is on this machine: no proxy in between, and no page of another site's name."""
+    """Tell whether the caller itself is on this machine: no proxy in between, and no page of another site."""
     if request.client is None or not FORWARDING_HEADERS.isdisjoint(request.headers.keys()):
+        return False
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        return False
+    if (origin := request.headers.get("origin")) is not None and not _LOOPBACK_ORIGIN.fullmatch(origin):
         return False
     return _is_loopback(request.client.host) and _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")) is not None
 

@@ -23,7 +23,7 @@ def add_docs(app: FastAPI) -> None:
             swagger_favicon_url=f"{root}{FILES_URL}/favicon-32x32.png",
             swagger_ui_parameters={
                 "tryItOutEnabled": True,
-                "persistAuthorization": True,
+                "persistAuthorization": False,
                 "displayRequestDuration": True,
             },
         )

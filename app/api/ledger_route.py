@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
-from app.api.access import caller_of
+from app.api.access import caller_of, still_good
 from app.api.documented import scopes_of
 from app.api.ledger_request import LedgerRequest
 
@@ -45,6 +45,7 @@ class LedgerRoute(APIRoute):
         try:
             if scope["method"] != "GET":
                 await request.read_body()
+                await still_good(request.caller, request.services)
             response = await self.endpoint(request, **self._arguments(request))
         finally:
             request.give_up_room()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.work import with_database
 from app.config import load_settings
@@ -14,6 +15,8 @@ from app.services.key_service import KeyService
 
 ACTOR = "cli"
 PAGE = 200
+WIDTH_OF_FILES = 250
+"""Where nobody's window says otherwise."""
 
 keys = typer.Typer(
     name="keys",
@@ -36,7 +39,7 @@ def create(
     burst: Annotated[int | None, typer.Option(min=1, max=RATE_MAX, help="How many requests may come at once.")] = None,
 ) -> None:
     """Make an API key and print it, this once: nobody can find it out again."""
-    if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
+    if not 1 <= len(name) <= NAME_LENGTH_MAX or _shown(name) != name:
         raise typer.BadParameter(f"must have 1 to {NAME_LENGTH_MAX} printable characters", param_hint="NAME")
     if bool(scope) == all_scopes:
         raise typer.BadParameter("give either --scope, once for each, or --all-scopes", param_hint="--scope")
@@ -75,7 +78,7 @@ def list_keys() -> None:
     for key in with_database(load_settings(), work):
         table.add_row(
             str(key.id),
-            key.name,
+            Text(_shown(key.name)),
             key.ending,
             "everything" if key.scopes == ALL_SCOPES else " ".join(sorted(key.scopes)),
             key.status,
@@ -83,7 +86,10 @@ def list_keys() -> None:
             *(f"{each:%Y-%m-%d}" if each else "" for each in (key.created_at, key.expires_at)),
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "",
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH_OF_FILES
+    console.print(table)
 
 
 @keys.command()
@@ -95,3 +101,8 @@ def revoke(key_id: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The
 
     key = with_database(load_settings(), work)
     typer.echo(f"Key {key.id}, {key.name!r}, is revoked since {key.revoked_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _shown(name: str) -> str:
+    """Return a name with what a terminal would obey, or not show, spelled out."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in name)

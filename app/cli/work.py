@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import asyncpg
+
 from app.config import ConfigurationError, Settings
 from app.database import Database
 from app.database_url import database_url, owner_url, unreachable
@@ -16,7 +18,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]], 
     """Run `work` on the database that the settings mean, as the service or as the owner of the tables.
 
     Raises:
-        ConfigurationError: the database can't be reached.
+        ConfigurationError: the database can't be reached or used.
     """
 
     async def run() -> T:
@@ -26,6 +28,10 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]], 
             return await work(database)
         except DatabaseUnavailable as error:
             raise ConfigurationError(unreachable(settings)) from error
+        except asyncpg.UndefinedTableError as error:
+            raise ConfigurationError("the tables are not there, or not up to date: run `wallet migrate`") from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ConfigurationError(f"DATABASE_URL: this role may not do that: {error}") from error
         finally:
             await database.close()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from app.domain import chain
-from app.domain.account_changes import changed_limits, tombstone
+from app.domain.account_changes import ERASED_PREFIX, changed_limits, tombstone
 from app.domain.audit_books import AuditBooks
 from app.domain.audit_state import AuditFailure, expect
 from app.domain.placement import BREAKAGE_ID, TREASURY_ID, bucket_of, bucket_of_account, bucket_of_id
@@ -61,6 +61,8 @@ class OwnerAudit:
         self._status = AccountStatus.ACTIVE
         self._limits: str | None = None
         self._erased = False
+        self._emptied: str | None = None
+        """The first transaction whose texts are gone."""
         self._group: TransactionRecord | None = None
         self._members: list[dict[str, object]] = []
         """What the members of the last group that are still to come were asked to do, in order."""
@@ -78,6 +80,8 @@ class OwnerAudit:
         last_effective_at = self._effective_at
         self._check_times(transaction, name)
         self._check_note(note, name)
+        if note is not None and note.salt is None:
+            self._emptied = self._emptied or name
         self._check_entries(transaction, name)
         if self._status is not AccountStatus.QUARANTINED:  # nothing is booked then, not even what time does
             self._books.expect_settled(transaction, name)
@@ -107,7 +111,11 @@ class OwnerAudit:
         if self._erased:
             expect(account.external_user_id == tombstone(account.id), f"{self._name}: is erased and has a name")
         else:
+            named = not account.external_user_id.startswith(ERASED_PREFIX)
+            expect(named, f"{self._name}: has lost its name and was not erased")
             expect(account.bucket == bucket_of(account.external_user_id), f"{self._name}: is not in its user's bucket")
+        may_be_emptied = self._erased or self._status is AccountStatus.CLOSED  # as it is while it is being erased
+        expect(may_be_emptied or not self._emptied, f"{self._emptied}: its texts are gone, and nobody erased them")
         expect(account.status is self._status, f"{self._name}: is {account.status}, its history says {self._status}")
         expect(account.limits == self._limits, f"{self._name}: its limits are not those that its history says")
         self._books.finish(wallets, lots, holds)

@@ -42,6 +42,7 @@ BELIEVED_SECONDS = 0.5
 NOTED_EVERY_SECONDS = 15.0
 STOPPED_AFTER_SECONDS = 2.0
 LOOKED_UP_MAX = 500
+LOOK_UPS_MAX = 3
 QUEUE_MAX = 10_000
 DEADLINE_SECONDS = 5.0
 
@@ -138,7 +139,7 @@ class KeyService:
             raise UnknownApiKey(key_id=key_id)
 
         revoked = await run_repeatedly(self._database, work)
-        self._found.clear()  # here it is in force at once
+        self._found.clear()  # here it is in force at once, but for what is being looked up now
         return revoked
 
     def start(self) -> None:
@@ -155,16 +156,18 @@ class KeyService:
         await self._looking_up.close()
 
     async def _ask(self, digest: bytes) -> _Found:
-        (found,) = await self._looking_up.submit([digest])
-        if isinstance(found, StillAtWork):
-            raise DatabaseUnavailable
-        if isinstance(found, WalletError):
-            raise found
-        if found is None:
-            self._found.pop(digest, None)
-            raise Unauthorized(reason=UNKNOWN_KEY)
-        self._found[digest] = found
-        return found
+        for _ in range(LOOK_UPS_MAX):
+            (found,) = await self._looking_up.submit([digest])
+            if isinstance(found, StillAtWork):
+                raise DatabaseUnavailable
+            if isinstance(found, WalletError):
+                raise found
+            if found is None:
+                raise Unauthorized(reason=UNKNOWN_KEY)
+            if found.key.status is not KeyStatus.ACTIVE or found.believed_until > time.monotonic():
+                self._found[digest] = found
+                return found
+        raise DatabaseUnavailable  # each answer was too old when it came
 
     async def _look_up(self, tickets: list[Ticket[bytes, _Found | None]]) -> None:
         asked_at = time.monotonic()
@@ -185,8 +188,10 @@ class KeyService:
             return
         try:
             await self._database.read(partial(key_repo.note_uses, key_ids=used))
-        except Unavailable:
+        except (Unavailable, asyncio.CancelledError) as error:
             self._used |= used
+            if isinstance(error, asyncio.CancelledError):
+                raise
         except Exception:
             log.exception("key_uses_not_noted")
 

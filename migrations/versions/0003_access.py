@@ -1,4 +1,4 @@
-"""Who may do what: API keys, and how much of its rate each has left.
+"""Who may do what: API keys, and how much of its rate each has left; and accounts that keep their names.
 
 A key is never removed, because transactions name the key that did them, and never changed but by being revoked, once
 and for good. What is left of a rate is no record of anything: it is not in the write-ahead log, and full after a crash.
@@ -12,6 +12,23 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = (
+    # -- accounts: credits never change hands by giving their owner another's name ------------------------------------
+    """
+    CREATE FUNCTION refuse_renaming() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'an account keeps its name until it is erased' USING ERRCODE = 'restrict_violation';
+    END
+    $$
+    """,
+    """
+    CREATE TRIGGER accounts_keep_their_names BEFORE UPDATE OF external_user_id ON accounts
+        FOR EACH ROW WHEN (
+            NEW.external_user_id IS DISTINCT FROM OLD.external_user_id
+            AND NEW.external_user_id IS DISTINCT FROM 'erased/' || OLD.id
+        ) EXECUTE FUNCTION refuse_renaming()
+    """,
+    # -- API keys -----------------------------------------------------------------------------------------------------
     """
     CREATE TABLE api_keys (
         id                  integer     NOT NULL GENERATED ALWAYS AS IDENTITY,

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Message
 
 from app.config import Access, Settings
-from tests.api.conftest import USERS, Service, checked, post_scope, sharing
+from tests.api.conftest import USERS, Service, alone, checked, post_scope, sharing
 from tests.api.shapes import assert_problem, check_answer
 
 pytestmark = sharing
@@ -69,6 +69,44 @@ async def doors(service: Service) -> AsyncIterator[Doors]:
 def body_of(path: str) -> dict[str, object] | None:
     operation = {"type": "top_up", "external_user_id": "user_alice"} | GOLD
     return {"operations": [operation]} if path.endswith("batch") else GOLD if "/user_alice/" in path else None
+
+
+# -- nobody without a key ----------------------------------------------------------------------------------------------
+
+
+@alone
+async def test_where_keys_are_required_callers_on_this_machine_need_one_too(own_service: Service) -> None:
+    made = await own_service.client.post("/api/v1/keys", json={"name": "K", "scopes": ["wallets:read"]})
+    settings = Settings(database_url=SecretStr(own_service.url), auth=Access.REQUIRED)
+    async with checked(settings) as client:
+        assert_problem(await client.get(BALANCE), 401, "unauthorized")
+        headers = {"Authorization": f"Bearer {made.json()['key']}"}
+        assert (await client.get(BALANCE, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+    ids=str,
+)
+async def test_a_page_of_another_site_is_no_caller_on_this_machine(service: Service, headers: dict[str, str]) -> None:
+    """A browser sends some requests without asking whether it may."""
+    assert_problem(await service.client.get(BALANCE, headers=headers), 401, "unauthorized")
+
+
+async def test_a_page_on_this_machine_is_one(service: Service) -> None:
+    headers = {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}
+    assert (await service.client.get(BALANCE, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("sent", ["Basic abc", "wk_", "Bearer WK_x", "Bearer not-a-key", "Bearer", "Token x"])
+async def test_a_key_that_is_sent_wrongly_does_no_more_than_none(service: Service, sent: str) -> None:
+    assert_problem(await service.client.get(BALANCE, headers={"Authorization": sent}), 401, "unauthorized")
 
 
 # -- no key is set -------------------------------------------------------------------------------------------------

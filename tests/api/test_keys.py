@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from app.config import Access, Settings
 from app.domain.api_keys import Scope, digest_of, is_key, write_key
 from app.services.key_service import NOT_A_KEY, UNKNOWN_KEY
-from tests.api.conftest import USERS, Service, alone, checked, services_of, sharing
+from tests.api.conftest import USERS, Service, alone, checked, post_scope, services_of, sharing
 from tests.api.shapes import MOMENT, Like, assert_problem
 from tests.api.users import GOLD
 
@@ -249,6 +249,53 @@ async def test_a_key_whose_time_is_up_is_believed_no_longer(own_service: Service
         answers.append(await own_service.client.get(BALANCE, headers=bearer({"key": text})))
     assert answers[0].status_code == 200
     assert_problem(answers[-1], 401, "key_expired")
+
+
+@alone
+async def test_a_key_that_is_revoked_while_a_body_comes_in_books_nothing(own_service: Service) -> None:
+    key = await made(own_service.client)
+    began, revoked = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"amount": "1",'
+        began.set()
+        await revoked.wait()
+        yield b'"asset_type_id": 1}'
+
+    headers = bearer(key) | {"Content-Type": "application/json"}
+    app = own_service.client._transport.app  # type: ignore[attr-defined]  # the transport is ours
+    before = await own_service.balance("user_alice")
+    received = body()
+    answered: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        chunk = await anext(received, b"")
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    scope = post_scope(f"{USERS}/user_alice/spend")
+    scope["headers"] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    sending = asyncio.create_task(app(scope, receive, send))
+    await began.wait()
+    await own_service.client.post(f"{KEYS}/{key['key_id']}/revoke")
+    revoked.set()
+    await sending
+    assert answered[0]["status"] == 401
+    assert await own_service.balance("user_alice") == before
+
+
+@alone
+async def test_where_nothing_can_be_written_reads_with_a_rate_are_told_so(own_service: Service) -> None:
+    key = await made(own_service.client, requests_per_second=5)
+    name = await own_service.sql("SELECT current_database()")
+    await own_service.as_owner(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    async with checked(Settings(database_url=SecretStr(own_service.url))) as client:
+        assert (await client.get(BALANCE)).status_code == 200
+        assert_problem(await client.get(BALANCE, headers=bearer(key)), 503, "database_unavailable")
+        assert_problem(await client.post(KEYS, json={"name": "K", "scopes": ALL}), 503, "database_unavailable")
+    await own_service.as_owner(f'BEGIN READ WRITE; ALTER DATABASE "{name}" RESET default_transaction_read_only; COMMIT')
 
 
 @pytest.fixture

@@ -84,6 +84,16 @@ def test_what_is_wrong_is_said_and_no_key_is_made(arguments: tuple[str, ...], sa
     assert said in answer.stderr
 
 
+async def test_a_name_is_shown_as_it_is_written(client: httpx2.AsyncClient, seeded_url: str) -> None:
+    for name in ("[/x]", "[bold]Shop[/bold]", "back\u202ewards"):
+        body = {"name": name, "scopes": ["spend:write"]}
+        assert (await client.post("/api/v1/keys", json=body)).status_code == 201
+    listed = wallet_keys(seeded_url, "list")
+    assert listed.returncode == 0, listed.stderr
+    for shown in ("[/x]", "[bold]Shop[/bold]", "back\\u202ewards"):
+        assert shown in listed.stdout
+
+
 def test_a_key_that_is_not_there_can_not_be_revoked(empty_url: str) -> None:
     answer = wallet_keys(empty_url, "revoke", "1")
     assert (answer.returncode, answer.stdout, answer.stderr) == (1, "", "wallet: There is no API key 1.\n")

@@ -11,6 +11,7 @@ from tests.repositories.rows import (
     FOREIGN_KEY,
     NOW,
     OTHER,
+    OWNER,
     RESTRICT,
     ROWS,
     UNIQUE,
@@ -283,6 +284,24 @@ async def test_an_asset_type_can_not_be_removed_even_if_nobody_holds_it(connecti
     await connection.execute("INSERT INTO asset_types (id, code, name, scale) VALUES (77, 'NOBODYS', 'Nobody’s', 2)")
     with refused(RESTRICT):
         await connection.execute(removal)
+
+
+# -- accounts --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_account_keeps_its_name_until_it_is_erased(connection: Connection) -> None:
+    await insert(connection, "accounts")
+    await connection.execute(f"UPDATE accounts SET external_user_id = external_user_id WHERE id = {OWNER}")
+    await connection.execute(f"UPDATE accounts SET external_user_id = 'erased/{OWNER}' WHERE id = {OWNER}")
+    with refused(RESTRICT):
+        await connection.execute(f"UPDATE accounts SET external_user_id = 'owner' WHERE id = {OWNER}")
+
+
+@pytest.mark.parametrize("name", ["'thief'", "'erased/1'", "'Owner'"])
+async def test_nobody_else_gets_an_accounts_name(connection: Connection, name: str) -> None:
+    await insert(connection, "accounts")
+    with refused(RESTRICT):
+        await connection.execute(f"UPDATE accounts SET external_user_id = {name} WHERE id = {OWNER}")
 
 
 # -- API keys --------------------------------------------------------------------------------------------------------

@@ -280,6 +280,11 @@ NOTES = [
         "reference = metadata, metadata = reference", "its note is not the one that was written", id="texts swapped"
     ),
     pytest.param("salt = sha256('other')", "its note is not the one that was written", id="salt"),
+    pytest.param(
+        "salt = NULL, reference = NULL, metadata = NULL",
+        "its texts are gone, and nobody erased them",
+        id="texts erased behind the account's back",
+    ),
     pytest.param("digest = sha256('other')", "its note is not the one that was written", id="digest"),
     pytest.param(
         "digest = sha256('other'), salt = NULL, reference = NULL, metadata = NULL",

@@ -220,7 +220,7 @@ PROJECTIONS = [
     ),
     pytest.param(
         "UPDATE accounts SET external_user_id = 'erased/' || id WHERE id = {carol}",
-        "account {carol}: is not in its user's bucket",
+        "account {carol}: has lost its name and was not erased",
         id="name erased by nobody",
     ),
 ]

@@ -363,7 +363,7 @@ async def test_without_the_database_it_is_not_the_callers_fault_and_it_recovers(
 async def test_a_take_that_is_never_answered_ends_at_its_deadline_and_the_next_goes_through(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr("app.database.WORK_SECONDS", 0.3)
     async with proxied(empty_url) as (proxy, url):
         database = CountingDatabase(url)
         limits = RateLimits(database)

@@ -138,11 +138,6 @@ async def test_a_note_that_was_removed_or_added_is_found(books: Books) -> None:
     assert re.fullmatch(_pattern(f"{named(5)}: {NOT_ITS_HASH}", books), found)
 
 
-async def test_an_erased_note_leaves_the_ledger_right(books: Books) -> None:
-    erase = f"UPDATE transaction_notes SET salt = NULL, reference = NULL, metadata = NULL WHERE {at(5)}"
-    assert await _problem(books, erase) is None
-
-
 async def test_the_columns_of_a_header_are_those_that_are_tried() -> None:
     tried = {str(each.id) for each in HEADERS} | {"owner_id", "bucket", "seq", "outcome"}  # these four by HISTORY
     projected = {"feed_xid", "refund_no", "parent_amount", "refunded_after"}  # the last three by Carol's refunds
