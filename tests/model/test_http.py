@@ -34,7 +34,7 @@ def test_the_service_agrees_with_the_model(server_url: str) -> None:
             new_driver = Driver
 
         phases = tuple(Phase) if LONG else (Phase.generate,)  # making a failure small takes minutes over HTTP
-        much = sized(size(20, 1_000), steps=10)
+        much = sized(size(12, 1_000), steps=10)
         run_state_machine_as_test(
             ServiceAgainstModel, settings=settings(much, phases=phases, suppress_health_check=[HealthCheck.too_slow])
         )
