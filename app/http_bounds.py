@@ -54,8 +54,12 @@ HEAD_SECONDS = 10
 ANSWER_SECONDS = 20
 """How long an answer may wait for the caller to take more of it."""
 
-IDLE_SECONDS = 5
-"""How long a connection stays open for the next request."""
+IDLE_SECONDS = 20
+"""How long a connection stays open for the next request: longer than most callers keep one, who would else send into a
+connection that is just being closed."""
+
+LOOK_SECONDS = 5
+"""How often a connection is looked at, at least."""
 
 FAREWELL_SECONDS = 1
 """How long a caller who was refused has to take the answer: one that is cut off while it sends may never see it."""
@@ -86,7 +90,7 @@ class BoundedHttp(HttpToolsProtocol):
         """How many bytes of the request that is being read are not its body."""
         self._at_work: RequestResponseCycle | None = None
         self._refusal: WalletError | None = None
-        self._timer = self.loop.call_later(IDLE_SECONDS, self._look)
+        self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     # -- what the transport says ---------------------------------------------------------------------------------------
 
@@ -229,7 +233,7 @@ class BoundedHttp(HttpToolsProtocol):
         if (deadline := self._deadline()) is not None and deadline <= now:
             self._give_up()
             deadline = None
-        seconds = IDLE_SECONDS if deadline is None else min(deadline - now, IDLE_SECONDS)
+        seconds = LOOK_SECONDS if deadline is None else min(deadline - now, LOOK_SECONDS)
         self._timer = self.loop.call_later(seconds, self._look)
 
     def _deadline(self) -> float | None:

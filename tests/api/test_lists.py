@@ -220,12 +220,11 @@ async def test_accounts_are_found_by_their_state(service: Service) -> None:
 
 async def test_an_erased_account_has_lost_its_name(service: Service) -> None:
     user = await service.user()
-    rename = "UPDATE accounts SET external_user_id = :new WHERE external_user_id = :old"
-    await service.sql(rename, old=user, new="erased/1024")
+    await service.set_status(user, "closed")
+    assert (await service.client.post(f"{USERS}/{user}/erase")).status_code == 200
     listed = [each for each in await joined(service.client, USERS, limit=1) if each["erased"]]
     assert [each["external_user_id"] for each in listed] == [None]
     assert await joined(service.client, USERS, prefix="erase") == []
-    await service.sql(rename, old="erased/1024", new=user)
 
 
 @alone

@@ -12,6 +12,7 @@ http_bounds.CONNECTIONS_MAX = 80
 http_bounds.TURNED_AWAY_MAX = 10
 http_bounds.HEAD_SECONDS = 2
 http_bounds.IDLE_SECONDS = 1
+http_bounds.LOOK_SECONDS = 1
 http_bounds.ANSWER_SECONDS = 1
 bodies.BODY_SECONDS = 1
 bodies.LARGE_BYTES_MAX = 9 * 2**20
