@@ -85,14 +85,14 @@ class Targets:
 
 
 def of_one_user(document: Body) -> Body:
-    """Return a copy with the calls on one user's gold alone: a chain can begin with these, and goes on."""
+    """Return a copy with the calls on one user's gold alone, none of them a dry run: chains can begin, and go on."""
     document = copy.deepcopy(document)
-    for name, schema in _named(document):
-        if name == "asset_code":
-            schema |= {"const": "GOLD"}
-            schema.pop("anyOf", None)
-    for schema in document["components"]["schemas"].values():
-        schema.get("properties", {}).pop("asset_type_id", None)
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith(("Request", "Operation")):
+            members = schema["properties"]
+            members.pop("dry_run", None)
+            if members.pop("asset_type_id", None) is not None:
+                members["asset_code"] = {"const": "GOLD"}
     document["paths"] = {path.replace("{external_user_id}", USER): item for path, item in document["paths"].items()}
     for operation in (each for operations in document["paths"].values() for each in operations.values()):
         operation["parameters"] = [

@@ -276,6 +276,15 @@ def connected(port: int) -> set[str]:
     return {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] != LISTENING}
 
 
+def links_of(folder: Path) -> list[str]:
+    """Return where a folder's links lead; one that goes away while they are read is not there."""
+    links = []
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):
+            links.append(str(file.readlink()))
+    return links
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         while not condition():  # noqa: ASYNC110 - another process's doing
@@ -302,8 +311,7 @@ class Door:
     def sockets(self) -> int:
         """Return how many callers the service has."""
         own = {f"socket:[{inode}]" for inode in connected(self.service.port)}
-        files = Path(f"/proc/{self.pid}/fd").iterdir()
-        return sum(str(file.readlink()) in own for file in files)
+        return sum(link in own for link in links_of(Path(f"/proc/{self.pid}/fd")))
 
     async def send(self, *parts: bytes, statuses: tuple[int, ...] = ()) -> Heard:
         return await caller(self.service.port, Case(parts=parts, statuses=statuses))
