@@ -11,12 +11,11 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import app.main
-from app.cli.main import main
+from app.cli import main, serve
 from app.config import Settings, asyncpg_url, load_settings
 from tests.api.programs import SERVE, Ended, free_port, run
 
 SECRET = "hunter2-hunter2"
-COMMANDS = sys.modules[main.__module__]
 UNREACHABLE = f"postgresql://wallet:{SECRET}@127.0.0.1:1/wallet"
 
 
@@ -79,7 +78,7 @@ def test_a_wrong_setting_ends_each_way_of_starting_with_one_line(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, value)
-    monkeypatch.setattr(COMMANDS, "serve", lambda _settings: pytest.fail("it would have started"))
+    monkeypatch.setattr(serve, "serve", lambda _settings: pytest.fail("it would have started"))
     for command in ("serve", "migrate", "settings"):
         monkeypatch.setattr(sys, "argv", ["wallet", command])
         with pytest.raises(SystemExit) as ended:

@@ -102,7 +102,7 @@ class Place:
     home: Path = field(init=False)
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix="wallet-test-", dir="/tmp"))  # pytest's own is closed to others
+        self.folder = Path(tempfile.mkdtemp(prefix="wallet-test-"))  # pytest's own is closed to others
         self.folder.chmod(0o755)
         if self.uid is not None:
             os.chown(self.folder, self.uid, self.uid)
