@@ -8,6 +8,7 @@ TESTS  ?= tests
 LONG_TESTS := $(addprefix tests/,concurrency faults processes)
 FUNCTIONAL_TESTS := $(addprefix tests/,api concurrency pooler seeds services)
 WORKERS_FOR_TESTS ?= auto
+PARALLEL := -n $(WORKERS_FOR_TESTS) --dist worksteal
 SHIPPED := app scripts migrations
 SEEDED := seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))')} && echo "SEED=$$seed"
 
@@ -34,10 +35,10 @@ run: $(READY)  ## Serve on port 8000, with a PostgreSQL of its own unless DATABA
 	@exec $(BIN)/wallet serve
 
 test: $(READY)  ## Run the tests on a PostgreSQL of their own (POSTGRES_BINARIES=… for another one)
-	@$(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 test-pooler: $(READY)  ## Run the functional tests through a pgbouncer in transaction mode (needs pgbouncer)
-	@DATABASE_POOLER=transaction $(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) $(FUNCTIONAL_TESTS)
+	@DATABASE_POOLER=transaction $(BIN)/python -m pytest $(PARALLEL) $(FUNCTIONAL_TESTS)
 
 soak: $(READY)  ## Run the tests of failures, races and overload at length, six minutes (SEED=… to repeat)
 	@LONG=1 $(BIN)/python -m pytest $(LONG_TESTS)
@@ -46,7 +47,7 @@ simulate: $(READY)  ## Drive engine and naive model together, 20,000 runs (SEED=
 	@$(SEEDED) && LONG=1 SEED=$$seed $(BIN)/python -m pytest --hypothesis-seed=$$seed tests/model
 
 fuzz: $(READY)  ## Send every call 2,000 hostile requests, and every parser 5,000 texts (SEED=… to repeat)
-	@$(SEEDED) && LONG=1 SEED=$$seed $(BIN)/python -m pytest -n $(WORKERS_FOR_TESTS) --hypothesis-seed=$$seed tests/hostile
+	@$(SEEDED) && LONG=1 SEED=$$seed $(BIN)/python -m pytest $(PARALLEL) --hypothesis-seed=$$seed tests/hostile
 
 check: $(READY)  ## Everything that must hold: format, lint, types, layers, tests
 	@$(BIN)/ruff format --check .
