@@ -13,6 +13,7 @@ SHIPPED := app scripts migrations
 SEEDED := seed=$${SEED:-$$($(BIN)/python -c 'import secrets; print(secrets.randbits(32))')} && echo "SEED=$$seed"
 
 export LOG_FORMAT ?= console
+unexport PYTHONDONTWRITEBYTECODE  # what is here is started many times, and would be compiled each time
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-pooler soak simulate fuzz check audit format migrate seed verify bench-credits bench-rates bench-quick schema openapi lock clean
