@@ -190,10 +190,9 @@ class Account:
             raise UnknownAssetType(asset=command.asset_type_id)
         if isinstance(command, Credit):
             expect_expiry_to_come(command, now)
-        target = command.target
-        if target is not None:
-            self._expect_target(command, asset)
-        self._expect_state_allows(command.type)
+        if self.status is not AccountStatus.ACTIVE:
+            self._expect_target(command, asset)  # of an active account, deciding begins with that
+            self._expect_state_allows(command.type)
         decision = self._decide(command, asset, now)
         transaction = self.history.append(
             transaction_id=command.transaction_id,
@@ -207,7 +206,7 @@ class Account:
             fingerprint=None if command.idempotency_key is None else command.fingerprint(),
             terms=command.terms,
             facts=None if decision.facts is None else canonical(decision.facts),
-            parent_id=target,
+            parent_id=command.target,
             group_id=group_id,
             refund=decision.refund,
             note=command.note,
@@ -227,7 +226,7 @@ class Account:
             balance=self._balance(decision.wallet),
             lots=decision.uses,
             replayed=False,
-            parent_id=target,
+            parent_id=transaction.parent_id,
             facts=decision.facts or {},
         )
 

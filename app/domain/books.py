@@ -62,7 +62,7 @@ class Decision:
     facts: FactsOf | None = None
     refund: RefundPart | None = None
     freed: tuple[Lot, ...] = ()
-    """Lots to which credits were released: those of them that are over expire right after."""
+    """Lots that can expire, to which credits were released: those of them that are over expire right after."""
 
 
 class Books:

@@ -110,8 +110,8 @@ class Operation(Command):
 
     def meaning(self) -> str:
         """See `Command.meaning`."""
-        plain = f"{self.type.value} {self.asset_type_id} {self.amount} {self.terms or ''}"
-        return plain if self.target is None else f"{plain} {self.target}"
+        plain, target = f"{self.type.value} {self.asset_type_id} {self.amount} {self.terms or ''}", self.target
+        return plain if target is None else f"{plain} {target}"
 
 
 @record

@@ -14,11 +14,12 @@ Part = tuple[Lot, int, datetime]
 class Hold:
     """A hold while a unit of work changes it. What it reserves stays usable: the lots are named."""
 
-    __slots__ = ("amount", "captured", "changed", "deadline", "parts", "row", "status")
+    __slots__ = ("amount", "captured", "changed", "deadline", "is_new", "parts", "row", "status")
 
-    def __init__(self, row: HoldRow, parts: list[Part], *, changed: bool = False) -> None:
+    def __init__(self, row: HoldRow, parts: list[Part], *, is_new: bool = False) -> None:
         self.row = row
-        self.changed = changed
+        self.is_new = is_new
+        self.changed = is_new
         self.amount = row.amount
         self.captured = row.captured
         self.deadline = row.deadline
@@ -36,9 +37,14 @@ class Hold:
         return self.status is HoldStatus.OPEN
 
     @property
+    def is_only_closed(self) -> bool:
+        """Whether nothing else has changed in it but that it has ended, and what was captured of it."""
+        return not self.is_open and self.amount == self.row.amount and self.deadline == self.row.deadline
+
+    @property
     def left(self) -> int:
         """How much can still be captured."""
-        return sum(amount for _, amount, _ in self.parts)
+        return sum([amount for _, amount, _ in self.parts])
 
     def extend(self, parts: list[Part], deadline: datetime) -> None:
         """Add to what is set aside, and move the deadline."""
@@ -54,8 +60,7 @@ class Hold:
         for lot, held, since in self.parts:
             part = min(held, amount)
             if part:
-                wallet.unreserve(lot, part)
-                taken.append((wallet.take(lot, part), since))
+                taken.append((wallet.take_reserved(lot, part), since))
                 amount -= part
             if held > part:
                 rest.append((lot, held - part, since))

@@ -1,6 +1,7 @@
 """Setting credits aside and settling it later: hold, capture, release, extend."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from app.domain.amounts import UNITS_MAX
 from app.domain.books import Books, Decision
@@ -11,7 +12,7 @@ from app.domain.hold import Hold, Part
 from app.domain.limits import expect_amount_within_bounds, expect_spend_within_limits
 from app.domain.placement import TREASURY_ID
 from app.domain.records import AssetType, HoldRow, HoldStatus
-from app.domain.wallet import LOTS_MAX, Wallet, later
+from app.domain.wallet import LOTS_MAX, Lot, Move, Wallet, later
 
 
 def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now: datetime) -> Decision:
@@ -26,12 +27,12 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
         seq=seq,
         amount=command.amount,
         captured=0,
-        deadline=later(now, timedelta(seconds=asset.hold_seconds if seconds is None else seconds)),
+        deadline=_deadline(now, asset.hold_seconds if seconds is None else seconds),
         status=HoldStatus.OPEN,
         parts=(),
     )
     parts = _reserved(wallet, command.amount, now)
-    hold = books.holds[row.id] = Hold(row, parts, changed=True)
+    hold = books.holds[row.id] = Hold(row, parts, is_new=True)
     wallet.expect_at(hold.deadline)
     return _set_aside(wallet, hold, parts, command.amount)
 
@@ -44,7 +45,7 @@ def extend(books: Books, command: Extend, asset: AssetType, now: datetime) -> De
     books.expect_available(wallet, amount, hold=hold)
     parts = _reserved(wallet, amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
     seconds = command.expires_in_seconds
-    hold.extend(parts, hold.deadline if seconds is None else later(now, timedelta(seconds=seconds)))
+    hold.extend(parts, hold.deadline if seconds is None else _deadline(now, seconds))
     wallet.expect_at(hold.deadline)
     return _set_aside(wallet, hold, parts, amount)
 
@@ -54,36 +55,36 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
     hold, wallet = books.open_hold(command.hold_id, asset), books.wallet(asset)
     left = hold.left
     amount = left if command.amount is None else command.amount
-    excess = max(0, amount - left)
-    if excess and command.on_excess is OnExcess.REFUSE:
+    if amount > left and command.on_excess is OnExcess.REFUSE:
         raise CaptureExceedsHold(asset_type_id=asset.id, capturable=left, amount=amount)
     if hold.captured + amount > UNITS_MAX:
         raise AmountTooLarge
     if amount:
         expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
-    books.expect_available(wallet, excess, hold=hold)
-    picked = wallet.pick(excess) if excess else []
-    held = hold.capture(wallet, amount - excess)
-    more = [wallet.take(lot, part) for lot, part in picked]
+    picked = _picked_beside(books, wallet, hold, amount - left) if amount > left else []
+    held = hold.capture(wallet, min(amount, left))
+    taken = [move for move, _ in held] + [wallet.take(lot, part) for lot, part in picked]
     hold.captured += amount
     released, payments = hold.close(wallet, HoldStatus.CAPTURED, now) if command.final else ([], [])
     if amount:
         wallet.count(now.date(), spent=amount)
-    taken = [move for move, _ in held] + more
     return Decision(
         wallet=wallet,
         amount=amount,
-        entries=books.lines(
-            (*taken, *payments), (TREASURY_ID, amount), (TREASURY_ID, -sum(each.amount for each in payments))
-        ),
+        entries=books.lines([*taken, *payments], (TREASURY_ID, amount), (TREASURY_ID, _paid(payments))),
         uses=tuple(move.lot.use(-move.amount) for move in taken),
         facts={
             "hold_status": hold.status.value,
-            "released": sum(part for _, part, _ in released),
+            "released": sum([part for _, part, _ in released]),
             "held_at": [microseconds(held_at) for _, held_at in held],
         },
-        freed=tuple(lot for lot, _, _ in released),
+        freed=_mortal(released),
     )
+
+
+def _picked_beside(books: Books, wallet: Wallet, hold: Hold, excess: int) -> list[tuple[Lot, int]]:
+    books.expect_available(wallet, excess, hold=hold)
+    return wallet.pick(excess)
 
 
 def release(books: Books, command: Release, asset: AssetType, now: datetime) -> Decision:
@@ -98,15 +99,28 @@ def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Dec
     return Decision(
         wallet=wallet,
         amount=sum(amount for _, amount, _ in released),
-        entries=books.lines(payments, (TREASURY_ID, -sum(each.amount for each in payments))),
+        entries=books.lines(payments, (TREASURY_ID, _paid(payments))),
         uses=tuple(lot.use(amount) for lot, amount, _ in released),
         facts={"hold_status": status.value, "lots": _named(released)},
-        freed=tuple(lot for lot, _, _ in released),
+        freed=_mortal(released),
     )
+
+
+@lru_cache(maxsize=256)  # most holds of a unit of work are to last equally long
+def _deadline(now: datetime, seconds: int) -> datetime:
+    return later(now, timedelta(seconds=seconds))
 
 
 def _reserved(wallet: Wallet, amount: int, now: datetime, *, lots_max: int = LOTS_MAX) -> list[Part]:
     return [(lot, part, now) for lot, part in wallet.reserve(amount, lots_max=lots_max)]
+
+
+def _mortal(parts: list[Part]) -> tuple[Lot, ...]:
+    return tuple([lot for lot, _, _ in parts if lot.row.expires_at is not None])
+
+
+def _paid(payments: list[Move]) -> int:
+    return -sum([each.amount for each in payments])
 
 
 def _set_aside(wallet: Wallet, hold: Hold, parts: list[Part], amount: int) -> Decision:

@@ -1,7 +1,6 @@
 """What an idempotency key remembers: the answer that was given, and what differs in another request."""
 
 import json
-from datetime import datetime
 from uuid import UUID
 
 from app.domain.chain import microseconds, moment
@@ -16,11 +15,12 @@ from app.domain.records import (
     TransactionType,
 )
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=microseconds, check_circular=False)
+
 
 def canonical(facts: FactsOf) -> str:
     """Write facts as they are stored and hashed: canonical JSON, times in microseconds since 1970."""
-    plain = {name: microseconds(each) if isinstance(each, datetime) else each for name, each in facts.items()}
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(facts)
 
 
 def facts_of(decided: DecidedRow) -> FactsOf:

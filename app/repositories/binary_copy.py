@@ -12,6 +12,9 @@ from uuid import UUID
 from app.database import Connection
 from app.domain.chain import microseconds
 
+INT8_TYPE, TIMESTAMPTZ_TYPE, UUID_TYPE = 20, 1184, 2950
+"""By which numbers PostgreSQL knows types of which arrays are made."""
+
 NULL = struct.pack(">i", -1)
 
 _START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -19,6 +22,8 @@ _END = struct.pack(">h", -1)
 _LENGTH = struct.Struct(">i")
 _INT4 = struct.Struct(">ii")
 _INT8 = struct.Struct(">iq")
+_ARRAY = struct.Struct(">iiiIii")
+_EMPTY_ARRAY = struct.Struct(">iiiI")
 _EPOCH = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 
 
@@ -51,3 +56,11 @@ def data(value: bytes | None) -> bytes:
 
 def text(value: str | None) -> bytes:
     return NULL if value is None else data(value.encode())
+
+
+def array(type_id: int, elements: Sequence[bytes]) -> bytes:
+    """Return an array of `elements`, each with its length before it, of one of the types above."""
+    if not elements:
+        return _EMPTY_ARRAY.pack(12, 0, 0, type_id)
+    body = b"".join(elements)
+    return _ARRAY.pack(20 + len(body), 1, 0, type_id, len(elements), 1) + body

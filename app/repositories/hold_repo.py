@@ -1,5 +1,6 @@
 """Holds: loading them with the lots that they reserve, and writing what became of them."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,31 @@ from app.domain.account import Account
 from app.domain.hold import Hold
 from app.domain.record import record
 from app.domain.records import HoldRow, LotRow, Outcome, ParentRow, TransactionType
+from app.repositories.binary_copy import (
+    INT8_TYPE,
+    TIMESTAMPTZ_TYPE,
+    UUID_TYPE,
+    array,
+    copy_rows,
+    int8,
+    text,
+    timestamp,
+    uuid,
+)
 from app.repositories.rows import hold_row, lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_DUE = statement("load_due")
-LOAD_NAMED = statement("load_named")
+LOAD_PARENTS = statement("load_parents")
 LOAD_FUTURE = statement("load_future")
-WRITE_HOLDS = statement("write_holds")
+UPDATE_HOLDS = statement("update_holds")
+CLOSE_HOLDS = statement("close_holds")
+
+HOLD_COLUMNS = (
+    *("id", "bucket", "owner_id", "asset_type_id", "seq", "amount", "captured", "deadline"),
+    *("lot_ids", "lot_amounts", "lot_held_at", "status"),
+)
+_HOLD = struct.Struct(">h i16s ih iq ii iq iq iq iq")
 
 WalletOf = tuple[int, int]
 """An owner's id and an asset type's."""
@@ -43,15 +62,6 @@ class LoadedDue:
 
 
 @record
-class LoadedNamed:
-    """What commands name. `hold_lots` are what `holds` reserve."""
-
-    holds: list[HoldRow]
-    hold_lots: list[LotRow]
-    parents: list[ParentRow]
-
-
-@record
 class LoadedFuture:
     """What is to come: open holds, what they reserve, and lots that expire before the last of their deadlines."""
 
@@ -74,22 +84,10 @@ async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max
     )
 
 
-async def load_named(
-    connection: Connection, holds: Sequence[tuple[UUID, int]], parents: Sequence[tuple[UUID, int]]
-) -> LoadedNamed:
-    """Load holds and earlier transactions by id and bucket."""
-    (row,) = await connection.fetch(
-        LOAD_NAMED,
-        [hold_id for hold_id, _ in holds],
-        [bucket for _, bucket in holds],
-        [parent_id for parent_id, _ in parents],
-        [bucket for _, bucket in parents],
-    )
-    return LoadedNamed(
-        holds=[hold_row(each) for each in row["holds"]],
-        hold_lots=[lot_row(each) for each in row["hold_lots"]],
-        parents=[_parent_row(each) for each in row["parents"]],
-    )
+async def load_parents(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[ParentRow]:
+    """Load earlier transactions by id and bucket."""
+    rows = await connection.fetch(LOAD_PARENTS, [each for each, _ in ids], [bucket for _, bucket in ids])
+    return [_parent_row(row) for row in rows]
 
 
 async def load_future(connection: Connection, wallets: Sequence[WalletAt], rows_max: int) -> LoadedFuture:
@@ -106,7 +104,65 @@ async def write(connection: Connection, accounts: Sequence[Account]) -> None:
     """Write the holds that were placed or changed."""
     changed = [(account, hold) for account in accounts for hold in account.books.holds.values() if hold.changed]
     if changed:
-        expect_rows(await connection.execute(WRITE_HOLDS, *_columns(changed)), len(changed), "holds")
+        await _insert_holds(connection, [pair for pair in changed if pair[1].is_new])
+        known = [pair for pair in changed if not pair[1].is_new]
+        await _update_holds(connection, [pair for pair in known if not pair[1].is_only_closed])
+        await _close_holds(connection, [pair for pair in known if pair[1].is_only_closed])
+
+
+async def _insert_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
+    if pairs:
+        status = await copy_rows(connection, "holds", HOLD_COLUMNS, (_new_row(*pair) for pair in pairs))
+        expect_rows(status, len(pairs), "holds")
+
+
+async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
+    """Write changed holds; their parts as array literals: unnest would flatten an array of arrays."""
+    if not pairs:
+        return
+    status = await connection.execute(
+        UPDATE_HOLDS,
+        [hold.id for _, hold in pairs],
+        [account.bucket for account, _ in pairs],
+        [hold.amount for _, hold in pairs],
+        [hold.captured for _, hold in pairs],
+        [hold.deadline for _, hold in pairs],
+        [hold.status for _, hold in pairs],
+        [_literal(str(lot.row.id) for lot, _, _ in hold.parts) for _, hold in pairs],
+        [_literal(str(amount) for _, amount, _ in hold.parts) for _, hold in pairs],
+        [_literal(f'"{held_at.isoformat()}"' for _, _, held_at in hold.parts) for _, hold in pairs],
+    )
+    expect_rows(status, len(pairs), "holds")
+
+
+async def _close_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
+    if not pairs:
+        return
+    status = await connection.execute(
+        CLOSE_HOLDS,
+        [hold.id for _, hold in pairs],
+        [account.bucket for account, _ in pairs],
+        [hold.captured for _, hold in pairs],
+        [hold.status for _, hold in pairs],
+    )
+    expect_rows(status, len(pairs), "holds")
+
+
+def _new_row(account: Account, hold: Hold) -> bytes:
+    row, parts = hold.row, hold.parts
+    return b"".join(
+        (
+            _HOLD.pack(
+                len(HOLD_COLUMNS),
+                *(16, row.id.bytes, 2, account.bucket, 8, row.owner_id, 4, row.asset_type_id, 8, row.seq),
+                *(8, hold.amount, 8, hold.captured, 8, timestamp(hold.deadline)),
+            ),
+            array(UUID_TYPE, [uuid(lot.row.id) for lot, _, _ in parts]),
+            array(INT8_TYPE, [int8(amount) for _, amount, _ in parts]),
+            array(TIMESTAMPTZ_TYPE, [int8(timestamp(held_at)) for _, _, held_at in parts]),
+            text(hold.status),
+        )
+    )
 
 
 def _parent_row(columns: Any) -> ParentRow:  # noqa: ANN401
@@ -132,24 +188,6 @@ def _binds(wallets: Sequence[WalletAt]) -> tuple[list[Any], ...]:
         [each.bucket for each in wallets],
         [each.asset_type_id for each in wallets],
         [each.moment for each in wallets],
-    )
-
-
-def _columns(changed: Sequence[tuple[Account, Hold]]) -> tuple[list[Any], ...]:
-    """Return the columns of holds; their parts as array literals: unnest would flatten an array of arrays."""
-    return (
-        [hold.id for _, hold in changed],
-        [account.bucket for account, _ in changed],
-        [account.id for account, _ in changed],
-        [hold.row.asset_type_id for _, hold in changed],
-        [hold.row.seq for _, hold in changed],
-        [hold.amount for _, hold in changed],
-        [hold.captured for _, hold in changed],
-        [hold.deadline for _, hold in changed],
-        [hold.status for _, hold in changed],
-        [_literal(str(lot.row.id) for lot, _, _ in hold.parts) for _, hold in changed],
-        [_literal(str(amount) for _, amount, _ in hold.parts) for _, hold in changed],
-        [_literal(f'"{held_at.isoformat()}"' for _, _, held_at in hold.parts) for _, hold in changed],
     )
 
 

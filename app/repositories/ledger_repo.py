@@ -10,13 +10,14 @@ from uuid import UUID
 from app.database import Connection
 from app.domain.account import Account
 from app.domain.commands import GROUP_MAX
-from app.domain.placement import bucket_of_account
+from app.domain.placement import bucket_of_account, bucket_of_id
 from app.domain.record import record
 from app.domain.records import (
     AccountRow,
     AssetType,
     DecidedRow,
     EntryRecord,
+    HoldRow,
     LotRow,
     Outcome,
     TransactionRecord,
@@ -24,11 +25,12 @@ from app.domain.records import (
     WalletRow,
 )
 from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid
-from app.repositories.rows import asset_type, decided_row, lot_row, wallet_row
+from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row, wallet_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
 FIND_TRANSACTIONS = statement("find_transactions")
+LOAD_DECIDED = statement("load_decided")
 LOAD_MEMBERS = statement("load_members")
 INSERT_NOTES = statement("insert_notes")
 
@@ -51,11 +53,12 @@ _ENTRY = struct.Struct(">h iq ih iq ih iq ii iq")
 
 @record
 class Loaded:
-    """What a unit of work decides on: one snapshot, taken under the owners' locks."""
+    """What a unit of work decides on, loaded under the owners' locks: `holds` with the lots that they reserve."""
 
     now: datetime
     wallets: list[WalletRow]
     free_lots: list[LotRow]
+    holds: list[tuple[HoldRow, list[LotRow]]]
     decided: list[DecidedRow]
     asset_types: dict[int, AssetType]
 
@@ -68,11 +71,12 @@ async def load(
     asset_type_ids: Sequence[int],
     taken_from: Sequence[tuple[AccountRow, int]],
     free_lots_max: int,
+    hold_ids: Sequence[tuple[UUID, int]],
 ) -> Loaded:
-    """Load the wallets of `owners`, and what became of keys and ids.
+    """Load the wallets of `owners`, what became of keys and ids, and the holds that are named.
 
-    `keys` are (owner, bucket, key), `transaction_ids` (id, bucket). Of each wallet in `taken_from` (owner, asset type)
-    the lots that are burned first are loaded too.
+    `keys` are (owner, bucket, key), `transaction_ids` and `hold_ids` (id, bucket). Of each wallet in `taken_from`
+    (owner, asset type) the lots that are burned first are loaded too.
     """
     row = await connection.fetchrow(
         LOAD_OWNERS,
@@ -82,35 +86,37 @@ async def load(
         [bucket for _, bucket, _ in keys],
         [key for _, _, key in keys],
         asset_type_ids,
-        [transaction_id for transaction_id, _ in transaction_ids],
-        [bucket for _, bucket in transaction_ids],
         [owner.id for owner, _ in taken_from],
         [owner.bucket for owner, _ in taken_from],
         [owner.last_at for owner, _ in taken_from],
         [asset_type_id for _, asset_type_id in taken_from],
         free_lots_max,
+        [hold_id for hold_id, _ in hold_ids],
+        [bucket for _, bucket in hold_ids],
     )
     if row is None:
         raise AssertionError("a SELECT without FROM has one row")
+    decided_ids = {(each, bucket_of_id(each)) for each in row["decided"]} | set(transaction_ids)
     return Loaded(
         now=row["now"],
         wallets=[wallet_row(each) for each in row["wallets"]],
         free_lots=[lot_row(each) for each in row["free_lots"]],
-        decided=await _with_members(connection, [decided_row(each) for each in row["decided"]]),
+        holds=[hold_with_lots(each) for each in row["holds"]],
+        decided=await _load_decided(connection, list(decided_ids)) if decided_ids else [],
         asset_types={each[0]: asset_type(each) for each in row["asset_types"]},
     )
 
 
+async def _load_decided(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[DecidedRow]:
+    rows = await connection.fetch(LOAD_DECIDED, [each for each, _ in ids], [bucket for _, bucket in ids])
+    return await _with_members(connection, [decided_row(row) for row in rows])
+
+
 async def _with_members(connection: Connection, decided: list[DecidedRow]) -> list[DecidedRow]:
     """Give groups that are in force their members."""
-    found = {
-        each.transaction_id: each  # asked for by key and by id, it is there twice
-        for each in decided
-        if each.type is TransactionType.GROUP and each.outcome is Outcome.POSTED
-    }
-    if not found:
+    groups = [each for each in decided if each.type is TransactionType.GROUP and each.outcome is Outcome.POSTED]
+    if not groups:
         return decided
-    groups = list(found.values())
     members: defaultdict[UUID, list[DecidedRow]] = defaultdict(list)
     for row in await connection.fetch(
         LOAD_MEMBERS,
@@ -183,16 +189,10 @@ def _header(transaction: TransactionRecord, digest: bytes) -> bytes:
 
 def _relations(transaction: TransactionRecord) -> bytes:
     """Return the columns that say which other transactions this one is about or belongs to."""
-    refund = transaction.refund
-    return b"".join(
-        (
-            uuid(transaction.parent_id),
-            uuid(transaction.group_id),
-            int4(None if refund is None else refund.number),
-            int8(None if refund is None else refund.parent_amount),
-            int8(None if refund is None else refund.refunded_after),
-        )
-    )
+    related, refund = uuid(transaction.parent_id) + uuid(transaction.group_id), transaction.refund
+    if refund is None:
+        return related + NULL * 3
+    return related + int4(refund.number) + int8(refund.parent_amount) + int8(refund.refunded_after)
 
 
 def _entry(transaction: TransactionRecord, entry: EntryRecord) -> bytes:

@@ -18,6 +18,7 @@ from app.domain.records import AccountRow, AssetType, DecidedRow, HoldRow, LotRo
 from app.domain.wallet import LOTS_MAX, Wallet, later
 from app.repositories import hold_repo, ledger_repo, wallet_repo
 from app.repositories.hold_repo import LoadedDue, WalletAt, WalletOf
+from app.repositories.ledger_repo import Loaded
 
 DUE_ROWS_MAX = 200
 """How many due lots, and how many due holds, one unit of work books for a wallet: nobody else is served meanwhile."""
@@ -57,8 +58,8 @@ class _Demand:
     only_takes: bool = True
     """Whether nothing may come into the wallet in between."""
     places_holds: bool = False
-    names_others: bool = False
-    """Whether any of them is about a hold or transaction that was there before."""
+    names_parents: bool = False
+    """Whether any of them is about a transaction that was there before."""
 
     def add(self, operation: Operation) -> None:
         self.operations.append(operation)
@@ -67,7 +68,7 @@ class _Demand:
             self.places_holds = True
         elif not isinstance(operation, Spend):
             self.only_takes = False
-            self.names_others = self.names_others or isinstance(operation, OnHold | OnTransaction)
+            self.names_parents = self.names_parents or isinstance(operation, OnTransaction)
 
     def wanted(self, row: WalletRow, *, is_due: bool) -> int:
         """Return how much may be taken out of free lots together: no less than will be."""
@@ -104,11 +105,12 @@ async def load_books(
         list({operation.asset_type_id for each in commands for operation in each.operations}),
         takers,
         FREE_LOTS_FIRST,
+        _named_holds(commands),
     )
     books = LoadedBooks(now=loaded.now, asset_types=loaded.asset_types)
     for decided in loaded.decided:
         books.decided[decided.owner_id].append(decided)
-    await _Loading(connection, owners, demands, books, loaded.wallets).run(loaded.free_lots)
+    await _Loading(connection, owners, demands, books, loaded.wallets).run(loaded)
     return books
 
 
@@ -135,6 +137,17 @@ def _keys(owners: Owners, commands: Iterable[Command]) -> list[tuple[int, int, s
     return list(keys)
 
 
+def _named_holds(commands: Iterable[Command]) -> list[tuple[UUID, int]]:
+    """Return the ids and buckets of the holds that `commands` are about."""
+    holds = {
+        (operation.hold_id, each.bucket)
+        for each in commands
+        for operation in each.operations
+        if isinstance(operation, OnHold)
+    }
+    return list(holds)
+
+
 class _Loading:
     """Fills `books`, statement by statement, as far as the demands and the wallets' state ask for it."""
 
@@ -159,7 +172,7 @@ class _Loading:
         self._wallets: dict[WalletOf, Wallet] = {}
         self._holds: dict[UUID, HoldRow] = {}
 
-    async def run(self, free_lots: list[LotRow]) -> None:
+    async def run(self, loaded: Loaded) -> None:
         due = None
         if self._due:
             due = await hold_repo.load_due(
@@ -181,23 +194,22 @@ class _Loading:
             for lot in due.lots:
                 wallet = self._wallets[lot.owner_id, lot.asset_type_id]
                 wallet.due_lots.append(wallet.know(lot))
-        await self._load_named()
+        self._know((lot for _, lots in loaded.holds for lot in lots), (hold for hold, _ in loaded.holds))
+        await self._load_parents()
         await self._load_future()
-        await self._give_free_lots(free_lots)
+        await self._give_free_lots(loaded.free_lots)
         for hold in self._holds.values():
             self._books.holds[hold.owner_id].append(hold)
 
-    async def _load_named(self) -> None:
-        naming = [each for each in self._demands.values() if each.names_others]
+    async def _load_parents(self) -> None:
+        naming = [each for each in self._demands.values() if each.names_parents]
         if not naming:
             return
         operations = [(operation, each.owner.bucket) for each in naming for operation in each.operations]
-        holds = {(each.hold_id, bucket) for each, bucket in operations if isinstance(each, OnHold)}
-        parents = {(each.parent_id, bucket) for each, bucket in operations if isinstance(each, OnTransaction)}
-        named = await hold_repo.load_named(self._connection, list(holds), list(parents))
-        self._know(named.hold_lots, named.holds)
+        ids = {(each.parent_id, bucket) for each, bucket in operations if isinstance(each, OnTransaction)}
+        parents = await hold_repo.load_parents(self._connection, list(ids))
         reversed_ids = {each.parent_id for each, _ in operations if isinstance(each, Reversal)}
-        for parent in named.parents:
+        for parent in parents:
             self._books.parents[parent.owner_id].append(parent)
             demand = self._demands.get((parent.owner_id, parent.asset_type_id))
             if parent.id in reversed_ids and demand is not None and demand.takes:

@@ -1,59 +1,19 @@
 -- Load what deciding for locked owners needs, in one snapshot, in a later statement than their lock.
 -- Binds: $1 owner ids, $2 buckets;
 --        $3 owner ids, $4 buckets, $5 idempotency keys to look up;
---        $6 ids of the asset types in question; $7 transaction ids to look up, $8 their buckets;
---        $9 the owners of wallets that are taken from, $10 their buckets, $11 their last_at, $12 the wallets' asset
---        types; $13 how many of the lots that are burned first at most for each.
+--        $6 ids of the asset types in question;
+--        $7 the owners of wallets that are taken from, $8 their buckets, $9 their last_at, $10 the wallets' asset types;
+--        $11 how many of the lots that are burned first at most for each;
+--        $12 ids of holds that are named, $13 their buckets.
 -- Locks: none. Rows: one, with an array for each kind of thing:
 --   wallets   (the columns of a wallet)
 --   free lots (the columns of a lot; in burn order within a wallet: the order of ix_lots_burn)
---   decided   (what became of the keys and ids, with the owner's lines of it in their order)
+--   holds     (the columns of a hold but for its arrays; in their place what it reserves, in order: for each part the
+--              amount, since when, and the columns of its lot)
+--   decided   (the ids of the transactions that the keys belong to)
 --   asset types, with their policy
 WITH clock AS MATERIALIZED (
     SELECT ledger_now() AS now
-),
-free_lot AS MATERIALIZED (
-    SELECT f.*
-      FROM clock
-     CROSS JOIN unnest($9::bigint[], $10::smallint[], $11::timestamptz[], $12::integer[])
-                AS s (owner_id, bucket, last_at, asset_type_id)
-     CROSS JOIN LATERAL (
-           SELECT l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted,
-                  l.remaining, l.held, l.debt, l.expired, l.reversed
-             FROM lots AS l
-            WHERE l.owner_id = s.owner_id
-              AND l.asset_type_id = s.asset_type_id
-              AND l.bucket = s.bucket
-              AND l.open
-              AND (l.expires_at IS NULL OR l.expires_at > greatest(clock.now, s.last_at))
-              AND l.remaining > l.held
-            ORDER BY l.priority, l.expires_at, l.kind DESC, l.seq, l.id
-            LIMIT $13::integer
-           ) AS f
-),
-decided AS MATERIALIZED (
-    SELECT t.*
-      FROM unnest($3::bigint[], $4::smallint[], $5::text[]) AS k (owner_id, bucket, idempotency_key)
-     CROSS JOIN LATERAL (
-           SELECT h.owner_id, h.idempotency_key, h.id, h.seq, h.type, h.outcome, h.asset_type_id, h.amount,
-                  h.fingerprint, h.terms, h.facts, h.created_at, h.parent_id, h.bucket
-             FROM transactions AS h
-            WHERE h.owner_id = k.owner_id
-              AND h.bucket = k.bucket
-              AND h.idempotency_key = k.idempotency_key
-            LIMIT 1
-           ) AS t
-     UNION ALL
-    SELECT t.*
-      FROM unnest($7::uuid[], $8::smallint[]) AS i (id, bucket)
-     CROSS JOIN LATERAL (
-           SELECT h.owner_id, h.idempotency_key, h.id, h.seq, h.type, h.outcome, h.asset_type_id, h.amount,
-                  h.fingerprint, h.terms, h.facts, h.created_at, h.parent_id, h.bucket
-             FROM transactions AS h
-            WHERE h.id = i.id
-              AND h.bucket = i.bucket
-            LIMIT 1
-           ) AS t
 )
 SELECT (SELECT now FROM clock) AS now,
        ARRAY(
@@ -68,41 +28,53 @@ SELECT (SELECT now FROM clock) AS now,
                   ) AS w
        ) AS wallets,
        ARRAY(
-           SELECT ROW(f.id, f.owner_id, f.asset_type_id, f.seq, f.kind, f.priority, f.expires_at, f.granted,
-                      f.remaining, f.held, f.debt, f.expired, f.reversed)
-             FROM free_lot AS f
+           SELECT ROW(l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted,
+                      l.remaining, l.held, l.debt, l.expired, l.reversed)
+             FROM clock
+            CROSS JOIN unnest($7::bigint[], $8::smallint[], $9::timestamptz[], $10::integer[])
+                       AS s (owner_id, bucket, last_at, asset_type_id)
+            CROSS JOIN LATERAL (
+                  SELECT lots.*
+                    FROM lots
+                   WHERE lots.owner_id = s.owner_id
+                     AND lots.asset_type_id = s.asset_type_id
+                     AND lots.bucket = s.bucket
+                     AND lots.open
+                     AND (lots.expires_at IS NULL OR lots.expires_at > greatest(clock.now, s.last_at))
+                     AND lots.remaining > lots.held
+                   ORDER BY lots.priority, lots.expires_at, lots.kind DESC, lots.seq, lots.id
+                   LIMIT $11::integer
+                  ) AS l
        ) AS free_lots,
        ARRAY(
-           SELECT ROW(d.owner_id, d.idempotency_key, d.id, d.seq, d.type, d.outcome, d.asset_type_id, d.amount,
-                      d.fingerprint, d.terms, d.facts, d.created_at, d.parent_id,
-                      (
-                          SELECT e.balance_after
-                            FROM ledger_entries AS e
-                           WHERE e.owner_id = d.owner_id
-                             AND e.asset_type_id = d.asset_type_id
-                             AND e.seq <= d.seq
-                             AND e.bucket = d.bucket
-                             AND e.balance_after IS NOT NULL
-                           ORDER BY e.seq DESC, e.line DESC
-                           LIMIT 1
-                      ),
+           SELECT ROW(h.id, h.owner_id, h.asset_type_id, h.seq, h.amount, h.captured, h.deadline, h.status,
                       ARRAY(
-                          SELECT ROW(e.lot_id, l.kind, e.amount, l.expires_at)
-                            FROM ledger_entries AS e
+                          SELECT ROW(p.amount, p.held_at, l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority,
+                                     l.expires_at, l.granted, l.remaining, l.held, l.debt, l.expired, l.reversed)
+                            FROM (
+                                SELECT unnest(h.lot_ids) AS lot_id, unnest(h.lot_amounts) AS amount,
+                                       unnest(h.lot_held_at) AS held_at
+                                 ) AS p
                            CROSS JOIN LATERAL (
-                                 SELECT lots.kind, lots.expires_at
-                                   FROM lots
-                                  WHERE lots.id = e.lot_id
-                                    AND lots.bucket = e.bucket
-                                  LIMIT 1
+                                 SELECT lots.* FROM lots WHERE lots.id = p.lot_id AND lots.bucket = h.bucket LIMIT 1
                                  ) AS l
-                           WHERE e.owner_id = d.owner_id
-                             AND e.asset_type_id = d.asset_type_id
-                             AND e.seq = d.seq
-                             AND e.bucket = d.bucket
-                           ORDER BY e.line
                       ))
-             FROM decided AS d
+             FROM unnest($12::uuid[], $13::smallint[]) AS named (id, bucket)
+            CROSS JOIN LATERAL (
+                  SELECT holds.* FROM holds WHERE holds.id = named.id AND holds.bucket = named.bucket LIMIT 1
+                  ) AS h
+       ) AS holds,
+       ARRAY(
+           SELECT t.id
+             FROM unnest($3::bigint[], $4::smallint[], $5::text[]) AS k (owner_id, bucket, idempotency_key)
+            CROSS JOIN LATERAL (
+                  SELECT transactions.id
+                    FROM transactions
+                   WHERE transactions.owner_id = k.owner_id
+                     AND transactions.bucket = k.bucket
+                     AND transactions.idempotency_key = k.idempotency_key
+                   LIMIT 1
+                  ) AS t
        ) AS decided,
        ARRAY(
            SELECT ROW(a.id, a.code, a.name, a.scale::integer, a.status, a.default_expiry_days, a.hold_seconds,

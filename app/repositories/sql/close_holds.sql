@@ -1,0 +1,11 @@
+-- Write that holds have ended: nothing is reserved by them any more.
+-- Binds: arrays, one element a hold. Locks: the rows, under their owners' locks.
+UPDATE holds AS h
+   SET captured = c.captured,
+       status = c.status,
+       lot_ids = '{}',
+       lot_amounts = '{}',
+       lot_held_at = '{}'
+  FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::text[]) AS c (id, bucket, captured, status)
+ WHERE h.id = c.id
+   AND h.bucket = c.bucket
