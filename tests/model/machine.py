@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from math import inf
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from hypothesis import settings
@@ -23,6 +24,8 @@ from app.domain.records import TransactionType as Kind
 from tests.model import compare
 from tests.model.driver import DAY, EPOCH, SECOND, Driver, Seen
 from tests.model.naive import NaiveLedger, Thing
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 START = 1_893_455_880 * SECOND
 """2029-12-31T23:58:00Z: two minutes before a midnight."""
@@ -43,6 +46,12 @@ ASSETS = {
     ),
     3: AssetType(id=3, code="PTS", name="Points", scale=2, status=AssetStatus.INACTIVE),
 }
+_WITHOUT_LIFE: dict[str, dict[str, Any]] = {
+    "expires_in_days": {"expires_at": None, "never_expires": False},
+    "never_expires": {"expires_at": None, "expires_in_days": None},
+}
+"""What else changes with a part of a request: a lot's life is given in one way."""
+
 LIMITS = ["amount_min", "amount_max", "balance_max", "daily_spend_max", "daily_credit_max"]
 
 
@@ -221,6 +230,16 @@ class LedgerMachine(RuleBasedStateMachine):
         again = [self._command(wish, first.idempotency_key) if other else self._anew(first)]
         self._send(again + [self._anew(each) for each in again if twice and isinstance(each, ask.Operation)])
 
+    @precondition(lambda self: self._keyed_operations())
+    @rule(pick=PICK, which=PICK)
+    def send_again_with_one_thing_changed(self, pick: int, which: int) -> None:
+        """Under the same key: whatever a key remembers, a change of it must be noticed."""
+        keyed = self._keyed_operations()
+        first = keyed[-1 - pick % len(keyed)]
+        changes = list(_changes(first))
+        name, value = changes[which % len(changes)]
+        self._send([replace(self._anew(first), **_WITHOUT_LIFE.get(name, {}), **{name: value})])
+
     @rule(
         asset=ASSET,
         name=st.sampled_from(LIMITS),
@@ -277,6 +296,9 @@ class LedgerMachine(RuleBasedStateMachine):
             "actor": "test",
             "idempotency_key": key,
         }
+
+    def _keyed_operations(self) -> list[ask.Operation]:
+        return [each for each in self.sent if isinstance(each, ask.Operation) and list(_changes(each))]
 
     def _anew(self, command: ask.Command) -> Any:
         """Return the same request as it is sent once more: with ids of its own."""
@@ -425,6 +447,32 @@ class LedgerMachine(RuleBasedStateMachine):
             if self.driver.exact:
                 assert list(compare.sums(self.rows, self.driver.state())) == []
             self.driver.close()
+
+
+def _changes(command: ask.Operation) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a request that have a meaning, each with another value."""
+    if command.amount is not None:
+        yield "amount", command.amount + (1 if command.amount > 0 else -1)
+    if not isinstance(command, ask.OnHold | ask.OnTransaction):
+        yield "asset_type_id", command.asset_type_id % len(ASSETS) + 1
+    match command:
+        case ask.Credit():
+            yield "priority", command.priority + 1
+            yield "expires_in_days", 5
+            yield "never_expires", not command.never_expires
+        case ask.Spend() | ask.Reversal():
+            yield "on_shortfall", _other(command.on_shortfall)
+        case ask.PlaceHold() | ask.Extend():
+            yield "expires_in_seconds", (command.expires_in_seconds or 0) + 90
+        case ask.Capture():
+            yield "final", not command.final
+            yield "on_excess", _other(command.on_excess)
+        case ask.Adjustment():
+            yield "kind", _other(command.kind)
+
+
+def _other(value: Choice) -> Choice:
+    return next(each for each in type(value) if each is not value)
 
 
 def sized(examples: int, steps: int = 40) -> settings:
