@@ -20,10 +20,10 @@ from app.domain.record import record
 from app.domain.records import TransactionType
 
 FORWARDING_HEADERS = frozenset(
-    {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
-_LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
-_LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.ASCII | re.IGNORECASE)
+_LOOPBACK_ORIGIN = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+_LOOPBACK_HOST = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
 SCOPE_OF = {
     TransactionType.TOP_UP: Scope.CREDITS_WRITE,
@@ -94,7 +94,7 @@ async def caller_of(request: Request, settings: Settings, services: Services) ->
         return _ANYBODY
     if not _is_local(request):
         raise Unauthorized(reason=_NO_KEY_SET)
-    if "authorization" in request.headers:
+    if _sent(request, b"authorization"):
         raise Unauthorized(reason=_WRONG_KEY)  # a key that is sent wrongly must not do more than one sent rightly
     return _LOCAL
 
@@ -119,24 +119,31 @@ async def _bearer_of(key: str, services: Services) -> Caller:
 
 def _sent_key(request: Request) -> str | None:
     """Return what is sent as a key, None when nothing is."""
-    sent = request.headers.getlist("authorization")
+    sent = _sent(request, b"authorization")
     if not sent:
         return None
     if len(sent) > 1:
         raise Unauthorized(reason=_TWO_KEYS_SENT)
-    scheme, _, key = sent[0].partition(" ")
+    scheme, _, key = sent[0].decode("latin-1").partition(" ")
     return (key.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def _sent(request: Request, name: bytes) -> list[bytes]:
+    """Return what is sent in headers of a name. Starlette's own look-ups decode all of them, each time."""
+    return [value for each, value in request.scope["headers"] if each == name]
 
 
 def _is_local(request: Request) -> bool:
     """Tell whether the caller itself is on this machine: no proxy in between, and no page of another site."""
-    if request.client is None or not FORWARDING_HEADERS.isdisjoint(request.headers.keys()):
+    client = request.client
+    headers = dict(reversed(request.scope["headers"]))  # of several the first counts
+    if client is None or not FORWARDING_HEADERS.isdisjoint(headers):
         return False
-    if request.headers.get("sec-fetch-site") == "cross-site":
+    if headers.get(b"sec-fetch-site") == b"cross-site":
         return False
-    if (origin := request.headers.get("origin")) is not None and not _LOOPBACK_ORIGIN.fullmatch(origin):
+    if (origin := headers.get(b"origin")) is not None and not _LOOPBACK_ORIGIN.fullmatch(origin):
         return False
-    return _is_loopback(request.client.host) and _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")) is not None
+    return _is_loopback(client.host) and _LOOPBACK_HOST.fullmatch(headers.get(b"host", b"")) is not None
 
 
 @lru_cache(maxsize=1_024)

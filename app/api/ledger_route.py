@@ -31,6 +31,7 @@ class LedgerRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         self._scopes = scopes_of(path, self.openapi_extra)
         self._parameters = _parameters_of(endpoint)
+        self._in_query = frozenset(each.place[1] for each in self._parameters if each.place[0] == "query")
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is raised, the application's handlers answer."""
@@ -81,8 +82,9 @@ class LedgerRoute(APIRoute):
         """Refuse by name what is not known or given twice: a typo must not go unnoticed."""
         if not request.scope["query_string"]:
             return []
-        names = [name for name, _ in request.query_params.multi_items()]
-        known = {each.place[1] for each in self._parameters if each.place[0] == "query"}
+        names, known = [name for name, _ in request.query_params.multi_items()], self._in_query
+        if len(names) == len(set(names)) and known.issuperset(names):
+            return []
         unknown = [(name, "extra_forbidden", "is not a known parameter") for name in names if name not in known]
         twice = [(name, "given_twice", "is given twice") for name in known if names.count(name) > 1]
         return [{"type": type_, "loc": ("query", name), "msg": what} for name, type_, what in (*unknown, *twice)]
