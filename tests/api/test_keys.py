@@ -17,6 +17,7 @@ from app.services.key_service import NOT_A_KEY, UNKNOWN_KEY
 from tests.api.conftest import USERS, Service, alone, checked, post_scope, services_of, sharing
 from tests.api.shapes import MOMENT, Like, assert_problem
 from tests.api.users import GOLD
+from tests.conftest import own_sessions
 
 KEYS = "/api/v1/keys"
 BALANCE = f"{USERS}/user_alice/balance?asset_type_id=1"
@@ -287,6 +288,7 @@ async def test_a_key_that_is_revoked_while_a_body_comes_in_books_nothing(own_ser
 
 
 @alone
+@own_sessions
 async def test_where_nothing_can_be_written_reads_with_a_rate_are_told_so(own_service: Service) -> None:
     key = await made(own_service.client, requests_per_second=5)
     name = await own_service.sql("SELECT current_database()")

@@ -14,6 +14,7 @@ import app.main
 from app.cli import main, serve
 from app.config import Settings, asyncpg_url, load_settings
 from tests.api.programs import SERVE, Ended, free_port, run
+from tests.conftest import own_sessions
 
 SECRET = "hunter2-hunter2"
 UNREACHABLE = f"postgresql://wallet:{SECRET}@127.0.0.1:1/wallet"
@@ -201,6 +202,7 @@ async def test_what_is_no_sandbox_is_refused_as_one_at_once(empty_url: str, sett
     assert_refused(ended, "SANDBOX")
 
 
+@own_sessions
 async def test_no_other_way_of_starting_makes_a_sandbox_of_it_either(empty_url: str) -> None:
     uvicorn = ("-m", "uvicorn", "app.main:app", "--port", str(free_port()))
     ways = (uvicorn, ("-m", "app.cli", "migrate"))
