@@ -1,8 +1,9 @@
 """One PostgreSQL for the whole run, one database for each test, and the ledger verified after each.
 
-The server starts in the controller. A database is cloned from a migrated template, about 15 ms. POSTGRES_BINARIES runs
-the suite on another installation's binaries, as in POSTGRES_BINARIES=/usr/lib/postgresql/15/bin. DATABASE_POOLER, a
-setting of the service, holds here too: with `transaction` every test reaches its database through a pgbouncer.
+The server starts in the controller. A database is cloned from a migrated template, 25 ms in memory.
+POSTGRES_BINARIES runs the suite on another installation's binaries, as in
+POSTGRES_BINARIES=/usr/lib/postgresql/15/bin. DATABASE_POOLER, a setting of the
+service, holds here too: with `transaction` every test reaches its database through a pgbouncer.
 
 All tests are connected as the application, which may do what `app.roles` declares and no more. What only the owner of
 the tables may do, such as changing them behind the service's back, is done by `as_owner` or `owner_connection`.

@@ -22,8 +22,9 @@ from app.domain.records import TransactionType
 FORWARDING_HEADERS = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
-_LOOPBACK_ORIGIN = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
-_LOOPBACK_HOST = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+_LOOPBACK = rb"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+_LOOPBACK_ORIGIN = re.compile(b"https?://" + _LOOPBACK, re.IGNORECASE)
+_LOOPBACK_HOST = re.compile(_LOOPBACK, re.IGNORECASE)
 
 SCOPE_OF = {
     TransactionType.TOP_UP: Scope.CREDITS_WRITE,
@@ -82,7 +83,8 @@ async def caller_of(request: Request, settings: Settings, services: Services) ->
         RateLimited: the key is used too often.
         Unavailable: it can't be told now who is calling.
     """
-    key = _sent_key(request)
+    sent = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    key = _key_in(sent)
     set_key = None if settings.wallet_api_key is None else settings.wallet_api_key.get_secret_value()
     if key is not None and set_key is not None and hmac.compare_digest(key.encode(), set_key.encode()):
         return _BOOTSTRAP
@@ -94,7 +96,7 @@ async def caller_of(request: Request, settings: Settings, services: Services) ->
         return _ANYBODY
     if not _is_local(request):
         raise Unauthorized(reason=_NO_KEY_SET)
-    if _sent(request, b"authorization"):
+    if sent:
         raise Unauthorized(reason=_WRONG_KEY)  # a key that is sent wrongly must not do more than one sent rightly
     return _LOCAL
 
@@ -117,20 +119,14 @@ async def _bearer_of(key: str, services: Services) -> Caller:
     return Caller(actor=f"key:{found.id}", scopes=found.scopes, key=key)
 
 
-def _sent_key(request: Request) -> str | None:
-    """Return what is sent as a key, None when nothing is."""
-    sent = _sent(request, b"authorization")
+def _key_in(sent: list[bytes]) -> str | None:
+    """Return what is sent as a key in Authorization headers, None when nothing is."""
     if not sent:
         return None
     if len(sent) > 1:
         raise Unauthorized(reason=_TWO_KEYS_SENT)
     scheme, _, key = sent[0].decode("latin-1").partition(" ")
     return (key.strip() or None) if scheme.lower() == "bearer" else None
-
-
-def _sent(request: Request, name: bytes) -> list[bytes]:
-    """Return what is sent in headers of a name. Starlette's own look-ups decode all of them, each time."""
-    return [value for each, value in request.scope["headers"] if each == name]
 
 
 def _is_local(request: Request) -> bool:

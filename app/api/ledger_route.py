@@ -83,8 +83,6 @@ class LedgerRoute(APIRoute):
         if not request.scope["query_string"]:
             return []
         names, known = [name for name, _ in request.query_params.multi_items()], self._in_query
-        if len(names) == len(set(names)) and known.issuperset(names):
-            return []
         unknown = [(name, "extra_forbidden", "is not a known parameter") for name in names if name not in known]
         twice = [(name, "given_twice", "is given twice") for name in known if names.count(name) > 1]
         return [{"type": type_, "loc": ("query", name), "msg": what} for name, type_, what in (*unknown, *twice)]

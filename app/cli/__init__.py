@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of a start, and as long again at the end
+gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of a start, and the end as long
 
 from app.cli.main import main  # noqa: E402
 

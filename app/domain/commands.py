@@ -110,7 +110,8 @@ class Operation(Command):
 
     def meaning(self) -> str:
         """See `Command.meaning`."""
-        plain, target = f"{self.type.value} {self.asset_type_id} {self.amount} {self.terms or ''}", self.target
+        target = self.target
+        plain = f"{self.type.value} {self.asset_type_id} {self.amount} {self.terms or ''}"
         return plain if target is None else f"{plain} {target}"
 
 

@@ -60,7 +60,8 @@ class Hold:
         for lot, held, since in self.parts:
             part = min(held, amount)
             if part:
-                taken.append((wallet.take_reserved(lot, part), since))
+                wallet.unreserve(lot, part)
+                taken.append((wallet.take(lot, part), since))
                 amount -= part
             if held > part:
                 rest.append((lot, held - part, since))

@@ -1,7 +1,6 @@
 """Setting credits aside and settling it later: hold, capture, release, extend."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from app.domain.amounts import UNITS_MAX
 from app.domain.books import Books, Decision
@@ -27,7 +26,7 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
         seq=seq,
         amount=command.amount,
         captured=0,
-        deadline=_deadline(now, asset.hold_seconds if seconds is None else seconds),
+        deadline=later(now, timedelta(seconds=asset.hold_seconds if seconds is None else seconds)),
         status=HoldStatus.OPEN,
         parts=(),
     )
@@ -45,7 +44,7 @@ def extend(books: Books, command: Extend, asset: AssetType, now: datetime) -> De
     books.expect_available(wallet, amount, hold=hold)
     parts = _reserved(wallet, amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
     seconds = command.expires_in_seconds
-    hold.extend(parts, hold.deadline if seconds is None else _deadline(now, seconds))
+    hold.extend(parts, hold.deadline if seconds is None else later(now, timedelta(seconds=seconds)))
     wallet.expect_at(hold.deadline)
     return _set_aside(wallet, hold, parts, amount)
 
@@ -104,11 +103,6 @@ def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Dec
         facts={"hold_status": status.value, "lots": _named(released)},
         freed=_mortal(released),
     )
-
-
-@lru_cache(maxsize=256)  # most holds of a unit of work are to last equally long
-def _deadline(now: datetime, seconds: int) -> datetime:
-    return later(now, timedelta(seconds=seconds))
 
 
 def _reserved(wallet: Wallet, amount: int, now: datetime, *, lots_max: int = LOTS_MAX) -> list[Part]:

@@ -223,16 +223,6 @@ class Wallet:
         lot.held -= amount
         self.held -= amount
 
-    def take_reserved(self, lot: Lot, amount: int) -> Move:
-        """Take `amount` out of what is reserved in a lot."""
-        if not 0 < amount <= lot.held <= lot.remaining:
-            raise LedgerCorrupt(problem=f"lot {lot.id} has {lot.held} held, {amount} was to be taken")
-        self._touch(lot)
-        lot.held -= amount
-        self.held -= amount
-        lot.remaining -= amount
-        return self._move(lot, -amount)
-
     def pay_debt(self, lot: Lot, amount: int) -> Move | None:
         """Pay the lot's debt out of `amount` that has just returned to it; return the payment, if there is one."""
         payment = min(lot.debt, amount)
@@ -316,10 +306,7 @@ class Wallet:
     def _list(self, lot: Lot) -> None:
         if not lot.listed:
             lot.listed = True
-            if self._free_lots:
-                insort(self._free_lots, lot, key=_key_of)
-            else:
-                self._free_lots.append(lot)
+            insort(self._free_lots, lot, key=_key_of)
 
     def _touch(self, lot: Lot) -> None:
         if not lot.changed:

@@ -103,24 +103,23 @@ async def load_future(connection: Connection, wallets: Sequence[WalletAt], rows_
 async def write(connection: Connection, accounts: Sequence[Account]) -> None:
     """Write the holds that were placed or changed."""
     changed = [(account, hold) for account in accounts for hold in account.books.holds.values() if hold.changed]
-    if changed:
-        await _insert_holds(connection, [pair for pair in changed if pair[1].is_new])
-        known = [pair for pair in changed if not pair[1].is_new]
-        await _update_holds(connection, [pair for pair in known if not pair[1].is_only_closed])
-        await _close_holds(connection, [pair for pair in known if pair[1].is_only_closed])
+    known = [pair for pair in changed if not pair[1].is_new]
+    for write_some, pairs in (
+        (_insert_holds, [pair for pair in changed if pair[1].is_new]),
+        (_update_holds, [pair for pair in known if not pair[1].is_only_closed]),
+        (_close_holds, [pair for pair in known if pair[1].is_only_closed]),
+    ):
+        if pairs:
+            expect_rows(await write_some(connection, pairs), len(pairs), "holds")
 
 
-async def _insert_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
-    if pairs:
-        status = await copy_rows(connection, "holds", HOLD_COLUMNS, (_new_row(*pair) for pair in pairs))
-        expect_rows(status, len(pairs), "holds")
+async def _insert_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
+    return await copy_rows(connection, "holds", HOLD_COLUMNS, (_new_row(*pair) for pair in pairs))
 
 
-async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
+async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
     """Write changed holds; their parts as array literals: unnest would flatten an array of arrays."""
-    if not pairs:
-        return
-    status = await connection.execute(
+    return await connection.execute(
         UPDATE_HOLDS,
         [hold.id for _, hold in pairs],
         [account.bucket for account, _ in pairs],
@@ -132,20 +131,16 @@ async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, H
         [_literal(str(amount) for _, amount, _ in hold.parts) for _, hold in pairs],
         [_literal(f'"{held_at.isoformat()}"' for _, _, held_at in hold.parts) for _, hold in pairs],
     )
-    expect_rows(status, len(pairs), "holds")
 
 
-async def _close_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
-    if not pairs:
-        return
-    status = await connection.execute(
+async def _close_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
+    return await connection.execute(
         CLOSE_HOLDS,
         [hold.id for _, hold in pairs],
         [account.bucket for account, _ in pairs],
         [hold.captured for _, hold in pairs],
         [hold.status for _, hold in pairs],
     )
-    expect_rows(status, len(pairs), "holds")
 
 
 def _new_row(account: Account, hold: Hold) -> bytes:

@@ -31,7 +31,7 @@ from app.repositories.statements import expect_rows, statement
 LOAD_OWNERS = statement("load_owners")
 FIND_TRANSACTIONS = statement("find_transactions")
 LOAD_DECIDED = statement("load_decided")
-LOAD_MEMBERS = statement("load_members")
+FIND_MEMBERS = statement("find_members")
 INSERT_NOTES = statement("insert_notes")
 
 MEMBER_SEQS_MAX = 2 * GROUP_MAX
@@ -117,16 +117,19 @@ async def _with_members(connection: Connection, decided: list[DecidedRow]) -> li
     groups = [each for each in decided if each.type is TransactionType.GROUP and each.outcome is Outcome.POSTED]
     if not groups:
         return decided
-    members: defaultdict[UUID, list[DecidedRow]] = defaultdict(list)
-    for row in await connection.fetch(
-        LOAD_MEMBERS,
+    found = await connection.fetch(
+        FIND_MEMBERS,
         [each.owner_id for each in groups],
         [bucket_of_account(each.owner_id) for each in groups],
         [each.transaction_id for each in groups],
         [each.seq for each in groups],
         MEMBER_SEQS_MAX,
-    ):
-        members[row["group_id"]].append(decided_row(tuple(row)))
+    )
+    rows = await _load_decided(connection, [(row["id"], bucket_of_id(row["id"])) for row in found])
+    group_of = {row["id"]: row["group_id"] for row in found}
+    members: defaultdict[UUID, list[DecidedRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda each: each.seq):
+        members[group_of[row.transaction_id]].append(row)
     return [replace(each, members=tuple(members.get(each.transaction_id, ()))) for each in decided]
 
 

@@ -20,7 +20,7 @@ from app.domain.records import (
     WalletRow,
 )
 
-# Enum(value) takes ten times as long, and a unit of work reads thousands of rows.
+# Enum(value) takes twenty times as long, and a unit of work reads thousands of rows.
 _KINDS = {each.value: each for each in LotKind}
 _STATUSES = {each.value: each for each in HoldStatus}
 

@@ -52,6 +52,7 @@ HOT = {
     "close_holds": Hot(("hold_id", "bucket", "held", "status")),
     "erase_notes": Hot(("id", "bucket", 0, NOTES_ERASED_MAX), takes_arrays=False),
     "find_accounts": Hot(("external_user_id", "bucket")),
+    "find_members": Hot(("id", "bucket", "transaction_id", "asset_type_id", GROUP_MAX)),
     "find_transactions": Hot(("transaction_id", "bucket")),
     "insert_accounts": Hot(("id", "bucket", "external_user_id", "next_seq", "hash", "moment", "moment", "moment")),
     "insert_lots": Hot(
@@ -68,7 +69,6 @@ HOT = {
     "load_due": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX, DUE_PARTS_MAX)),
     "load_free_lots": Hot(("id", "bucket", "asset_type_id", "moment", DUE_ROWS_MAX)),
     "load_future": Hot(("id", "bucket", "asset_type_id", "moment", FUTURE_ROWS_MAX)),
-    "load_members": Hot(("id", "bucket", "transaction_id", "asset_type_id", GROUP_MAX)),
     "load_owners": Hot(
         (
             *("id", "bucket"),
