@@ -27,10 +27,6 @@ from benchmarks.load import BATCH_SIZE, BenchmarkError
 
 ROOT = Path(__file__).parent.parent
 OURS, THEIRS = "ours", "theirs"
-APPLICATIONS = {
-    OURS: ("app.main:app",),
-    THEIRS: ("--factory", "benchmarks.straightforward:create_app"),
-}
 FIRST_BALANCE = "1000000.00"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -108,9 +104,9 @@ def started(users: int, workers: int) -> Iterator[Servers]:
     try:
         with ExitStack() as stack:
             postgres = stack.enter_context(EmbeddedPostgres(home))
-            urls = {name: postgres.url(name) for name in APPLICATIONS}
+            urls = {name: postgres.url(name) for name in (OURS, THEIRS)}
             version = asyncio.run(_create_databases(postgres.url("postgres")))
-            services = {name: stack.enter_context(_service(name, urls[name], home, workers)) for name in APPLICATIONS}
+            services = {name: stack.enter_context(_service(name, url, home, workers)) for name, url in urls.items()}
             _fill_ours(services[OURS], users)
             asyncio.run(_fill_theirs(urls[THEIRS], users))
             asyncio.run(_settle(list(urls.values())))
@@ -130,13 +126,19 @@ def wait_until_idle(service: Service) -> None:
 
 @contextmanager
 def _service(name: str, url: str, folder: Path, workers: int) -> Iterator[Service]:
-    """Run one service in processes of its own, the same way for both."""
+    """Run one service in processes of its own."""
     service = Service(name=name, port=_free_port(), log=folder / f"{name}.log", database_url=url)
-    command = [sys.executable, "-m", "uvicorn", *APPLICATIONS[name], f"--port={service.port}", f"--workers={workers}"]
-    command += ["--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
-    environment = os.environ | {"DATABASE_URL": url, "SEED_ON_START": "1", "LOG_LEVEL": "warning"}
+    settings = {"DATABASE_URL": url, "PORT": str(service.port), "WORKERS": str(workers)}
+    environment = os.environ | settings | {"SEED_ON_START": "1", "LOG_LEVEL": "warning"}
+    command = [sys.executable, "-m"]
+    if name == OURS:
+        command += ["app.cli", "serve"]
+    else:
+        command += ["uvicorn", "--factory", "benchmarks.straightforward:create_app"]
+        command += [f"--port={service.port}", f"--workers={workers}"]
+        command += ["--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
     with service.log.open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=log)
     try:
         _wait_until_answering(service, process)
         yield service
@@ -202,7 +204,7 @@ def _fill_ours(service: Service, users: int) -> None:
 async def _create_databases(url: str) -> str:
     """Make a database for each service, and return the server's version."""
     async with _connected(url) as connection:
-        for name in APPLICATIONS:
+        for name in (OURS, THEIRS):
             await connection.execute(f"CREATE DATABASE {name}")
         version: str = await connection.fetchval("SHOW server_version")
         return version

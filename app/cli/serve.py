@@ -148,6 +148,7 @@ def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
         factory=settings.workers > 1,
         workers=settings.workers,
         http=BoundedHttp,
+        loop="app.shared_port:TurnTakingLoop" if settings.workers > 1 and sys.platform != "win32" else "auto",
         ws="none",
         access_log=False,
         lifespan="on",
