@@ -18,6 +18,7 @@ from app import __version__
 from app.api.bodies import Bodies
 from app.api.dependencies import Services
 from app.api.docs import add_docs
+from app.api.ledger_route import LedgerRoutes
 from app.api.middleware import RequestContext
 from app.api.openapi import DESCRIPTION, TITLE, add_openapi
 from app.api.problems import add_problem_handlers
@@ -51,14 +52,14 @@ if TYPE_CHECKING:
 class _Application(FastAPI):
     """FastAPI with only those layers around its routes that do something here.
 
-    `RequestContext` answers crashes, `LedgerRequest` bounds bodies, and nothing listens to FastAPI's telemetry: its own
-    layers for these would cost every request a thirtieth.
+    `RequestContext` answers crashes, `LedgerRoute` what is refused, `LedgerRequest` bounds bodies, and nothing listens
+    to FastAPI's telemetry: its own layers for these would cost every request a tenth.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
         """See `Starlette.build_middleware_stack`."""
-        routes = AsyncExitStackMiddleware(self.router)
-        return RequestContext(ExceptionMiddleware(routes, handlers=self.exception_handlers))
+        others = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=self.exception_handlers)
+        return RequestContext(LedgerRoutes(self.router.routes, otherwise=others))
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -75,7 +76,6 @@ def create_app(settings: Settings) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     application.state.settings = settings
-    application.state.bodies = Bodies()
     for resource in (wallets, accounts, holds, batch, lists, history, asset_types, keys, sandbox, health):
         application.router.routes += resource.router.routes  # flat: including nests the routers, and matches twice
     add_docs(application)
@@ -135,6 +135,8 @@ async def _start(settings: Settings, database: Database) -> Services:
         await seed(database)
     wallet_service = WalletService(database)
     services = Services(
+        settings=settings,
+        bodies=Bodies(),
         catalogue=Catalogue(database),
         wallets=wallet_service,
         transactions=wallet_service.transactions,

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from fastapi import Request
 
 from app.api.dependencies import Services
-from app.config import Access, Settings
+from app.config import Access
 from app.domain.api_keys import ALL_SCOPES, PREFIX, Scope
 from app.domain.errors import InsufficientScope, Unauthorized
 from app.domain.record import record
@@ -75,7 +75,7 @@ _ANYBODY = Caller(actor="anonymous", scopes=ALL_SCOPES)
 _LOCAL = Caller(actor="local", scopes=ALL_SCOPES)
 
 
-async def caller_of(request: Request, settings: Settings, services: Services) -> Caller:
+async def caller_of(request: Request, services: Services) -> Caller:
     """Return who is calling.
 
     Raises:
@@ -84,7 +84,7 @@ async def caller_of(request: Request, settings: Settings, services: Services) ->
         Unavailable: it can't be told now who is calling.
     """
     sent = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    key = _key_in(sent)
+    key, settings = _key_in(sent), services.settings
     set_key = None if settings.wallet_api_key is None else settings.wallet_api_key.get_secret_value()
     if key is not None and set_key is not None and hmac.compare_digest(key.encode(), set_key.encode()):
         return _BOOTSTRAP

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from fastapi import Path
 
+from app.api.bodies import Bodies
+from app.config import Settings
 from app.schemas.fields import Identifier, UserId
 from app.services.account_service import AccountService
 from app.services.asset_service import AssetService
@@ -25,8 +27,10 @@ from app.services.wallet_service import WalletService
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """Everything that an application is made of, below HTTP."""
+    """Everything that an application is made of, below its routes."""
 
+    settings: Settings
+    bodies: Bodies
     catalogue: Catalogue
     wallets: WalletService
     transactions: TransactionDirectory

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from app.api.access import Caller
 from app.api.bodies import SMALL_BYTES, Reading
@@ -24,7 +26,7 @@ COMMAND_BYTES = 100
 """About how long an operation of a batch is."""
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+", re.ASCII)
-_JSON_TYPE = re.compile(r"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_JSON_TYPE = re.compile(rb"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class LedgerRequest(Request):
@@ -34,6 +36,11 @@ class LedgerRequest(Request):
     services: Services
     _announced = 0
 
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._first_headers = dict(reversed(scope["headers"]))
+        """The headers by name; of several of one name the first."""
+
     def idempotency_key(self, in_body: str | None) -> str | None:
         """Return the key, from the header or from the body.
 
@@ -41,7 +48,7 @@ class LedgerRequest(Request):
             IdempotencyKeysDiffer: it is given twice, differently.
             FieldInvalid: the header's can't be a key.
         """
-        given = {_header_key(each) for each in self.headers.getlist("idempotency-key")}
+        given = {_header_key(value) for name, value in self.scope["headers"] if name == b"idempotency-key"}
         if in_body is not None:
             given.add(in_body)
         if len(given) > 1:
@@ -57,19 +64,23 @@ class LedgerRequest(Request):
         Raises:
             BodyTooSlow: it takes too long to come.
             Busy: there is no room for more commands, or for what is being read.
+            ClientDisconnect: the caller has gone.
             ContentTooLarge: it is longer than any may be, or says so.
         """
         was_full = self.services.wallets.full
-        too_large = Busy() if was_full else ContentTooLarge(bytes_max=BODY_BYTES_MAX)
-        declared = self.headers.get("content-length", "0").strip()
-        if not declared.isdecimal() or int(declared[:DIGITS_OF_LENGTH_MAX]) > BODY_BYTES_MAX:
-            raise too_large
-        body, size = bytearray(), 0
-        with Reading(self.app.state.bodies) as reading:
-            async for chunk in self.stream():
+        declared = self._first_headers.get(b"content-length", b"0").strip()
+        if not declared.isdigit() or int(declared[:DIGITS_OF_LENGTH_MAX]) > BODY_BYTES_MAX:
+            raise _too_large(was_full=was_full)
+        body, size, more = bytearray(), 0, True
+        with Reading(self.services.bodies) as reading:
+            while more:
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk, more = message.get("body", b""), message.get("more_body", False)
                 size += len(chunk)
                 if size > BODY_BYTES_MAX:
-                    raise too_large
+                    raise _too_large(was_full=was_full)
                 if was_full:
                     continue
                 body += chunk
@@ -108,16 +119,10 @@ class LedgerRequest(Request):
         Raises:
             BodyNotJson: it can't be read as JSON, or a member is given twice.
         """
-        if not self._body or not _JSON_TYPE.fullmatch(self.headers.get("content-type", "")):
+        if not self._body or not _JSON_TYPE.fullmatch(self._first_headers.get(b"content-type", b"")):
             return self._body or None
         try:
-            return json.loads(
-                self._body.decode(),
-                parse_int=_integer,
-                parse_float=_number,
-                parse_constant=NumberText,
-                object_pairs_hook=_no_duplicates,
-            )
+            return _JSON.decode(self._body.decode())
         except json.JSONDecodeError as error:
             raise BodyNotJson(reason=error.msg) from None
         except UnicodeDecodeError:
@@ -128,10 +133,14 @@ class LedgerRequest(Request):
             raise BodyNotJson(reason=str(error)) from None
 
 
-def _header_key(text: str) -> str:
+def _too_large(*, was_full: bool) -> WalletError:
+    return Busy() if was_full else ContentTooLarge(bytes_max=BODY_BYTES_MAX)
+
+
+def _header_key(value: bytes) -> str:
     """Return the key in a header, which is bare or quoted."""
     try:
-        key = text.encode("latin-1").decode().strip()
+        key = value.decode().strip()
         return check_key(key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key)
     except ValueError as error:
         reason = "must be UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
@@ -154,3 +163,8 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a member is given twice")
     return members
+
+
+_JSON = json.JSONDecoder(
+    parse_int=_integer, parse_float=_number, parse_constant=NumberText, object_pairs_hook=_no_duplicates
+)

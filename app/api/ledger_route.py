@@ -8,20 +8,47 @@ type, and nothing else; what FastAPI makes of the same signature is the OpenAPI 
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Path, Query
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.access import caller_of, still_good
 from app.api.documented import scopes_of
 from app.api.ledger_request import LedgerRequest
+from app.api.problems import refusal
+from app.domain.errors import WalletError
+from app.logs import note_of_request
+
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+class LedgerRoutes:
+    """The way to routes under /api/v1, past FastAPI's stacks and contexts for what these routes do not do.
+
+    Everything else goes `otherwise`: other routes, and requests that are for none.
+    """
+
+    def __init__(self, routes: Iterable[BaseRoute], *, otherwise: ASGIApp) -> None:
+        self._routes = [each for each in routes if isinstance(each, LedgerRoute)]
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        for route in self._routes if scope["type"] == "http" else ():
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await route.handle(scope, receive, send)
+                return
+        await self._otherwise(scope, receive, send)
 
 
 class LedgerRoute(APIRoute):
@@ -30,28 +57,39 @@ class LedgerRoute(APIRoute):
     def __init__(self, path: str, endpoint: Any, **options: Any) -> None:  # noqa: ANN401 - FastAPI's signature
         super().__init__(path, endpoint, **options)
         self._scopes = scopes_of(path, self.openapi_extra)
+        self._end = self.path_format.rpartition("}")[2]
         self._parameters = _parameters_of(endpoint)
         self._in_query = frozenset(each.place[1] for each in self._parameters if each.place[0] == "query")
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether this is the route of a request. Most are ruled out by how its path ends."""
+        return super().matches(scope) if scope["path"].endswith(self._end) else (Match.NONE, {})
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; what is raised, the application's handlers answer."""
+        """Answer one request."""
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)  # which answers 405
             return
         request = LedgerRequest(scope, receive)
-        request.services = request.app.state.services
-        request.caller = await caller_of(request, request.app.state.settings, request.services)
-        structlog.contextvars.bind_contextvars(actor=request.caller.actor)
-        request.caller.expect(*self._scopes)
+        request.services = scope["app"].state.services
         try:
-            if scope["method"] != "GET":
-                await request.read_body()
-                await still_good(request.caller, request.services)
-            response = await self.endpoint(request, **self._arguments(request))
+            response = await self._answer(request)
+        except (WalletError, RequestValidationError) as error:
+            response = await refusal(request, error)
         finally:
             request.give_up_room()
-        response.headers["Cache-Control"] = "no-store"
         await response(scope, receive, send)
+
+    async def _answer(self, request: LedgerRequest) -> Response:
+        request.caller = await caller_of(request, request.services)
+        note_of_request(actor=request.caller.actor)
+        request.caller.expect(*self._scopes)
+        if request.method != "GET":
+            await request.read_body()
+            await still_good(request.caller, request.services)
+        response: Response = await self.endpoint(request, **self._arguments(request))
+        response.raw_headers.append(_NO_STORE)
+        return response
 
     def _arguments(self, request: LedgerRequest) -> dict[str, Any]:
         """Read the endpoint's parameters.

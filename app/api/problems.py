@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -35,6 +34,7 @@ from app.domain.errors import (
     ValidationFailed,
     WalletError,
 )
+from app.logs import note_of_request
 from app.schemas.fields import rfc3339
 from app.services.catalogue import Catalogue
 
@@ -158,7 +158,7 @@ def problem_response(request: Request, body: dict[str, Any], headers: Mapping[st
         headers["Connection"] = "close"
     if body.get("replayed"):
         headers["Idempotent-Replayed"] = "true"
-    structlog.contextvars.bind_contextvars(code=body["code"])
+    note_of_request(code=body["code"])
     return Response(
         json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
         status_code=body["status"],
@@ -172,17 +172,15 @@ def internal_problem(request: Request) -> Response:
     return problem_response(request, problem_of(InternalError()))
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Answer everything that can go wrong with a problem."""
-
-    @app.exception_handler(WalletError)
-    async def wallet_error(request: Request, error: WalletError) -> Response:
-        scale = await _scale_of(request, error)
-        return problem_response(request, problem_of(error, scale=scale))
-
-    @app.exception_handler(RequestValidationError)
-    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+async def refusal(request: Request, error: WalletError | RequestValidationError) -> Response:
+    """Send the answer to a request that is wrong or was refused."""
+    if isinstance(error, RequestValidationError):
         return problem_response(request, validation_problem(error.errors(), is_body=False))
+    return problem_response(request, problem_of(error, scale=await _scale_of(request, error)))
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer with a problem what is asked of a path or with a method that there is not."""
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

@@ -5,14 +5,19 @@ transactions and lots have the bucket in their low ten bits.
 """
 
 import hashlib
+from functools import lru_cache
 from uuid import UUID
 
 BUCKETS = 1024
+
+BUCKETS_REMEMBERED = 16_384
+"""For how many users it is not worked out again: a hash takes longer than looking it up."""
 
 TREASURY_ID = 1
 BREAKAGE_ID = 2
 
 
+@lru_cache(maxsize=BUCKETS_REMEMBERED)
 def bucket_of(external_user_id: str) -> int:
     """Return the bucket of a user: the first two bytes of the SHA-256 of the id's UTF-8, modulo 1,024."""
     return int.from_bytes(hashlib.sha256(external_user_id.encode()).digest()[:2], "big") % BUCKETS

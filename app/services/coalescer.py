@@ -54,12 +54,12 @@ class Ticket(Generic[Item, Answer]):
         if not self.future.done():
             self.future.set_result(answer)
 
-    def overdue(self) -> WalletError:
-        """Withdraw what was not begun; return what the caller is told."""
-        if self.begun:
-            return StillAtWork()
-        self.withdrawn = True
-        return Busy()
+    def give_up(self) -> None:
+        """Tell the caller that it has waited long enough, and withdraw what was not begun."""
+        if self.future.done():
+            return
+        self.withdrawn = not self.begun
+        self.answer(StillAtWork() if self.begun else Busy())
 
 
 class Coalescer(Generic[Item, Answer]):
@@ -117,14 +117,11 @@ class Coalescer(Generic[Item, Answer]):
         for ticket in tickets:
             self._queues[self._part_of(ticket.item)].append(ticket)
         self._wake()
+        deadline = asyncio.get_running_loop().call_later(self._deadline_seconds, _give_up, tickets)
         try:
-            async with asyncio.timeout(self._deadline_seconds):
-                return [await ticket.future for ticket in tickets]
-        except TimeoutError:
-            return [
-                ticket.future.result() if ticket.future.done() and not ticket.future.cancelled() else ticket.overdue()
-                for ticket in tickets
-            ]
+            return [await ticket.future for ticket in tickets]
+        finally:
+            deadline.cancel()
 
     def put_back(self, tickets: Iterable[Ticket[Item, Answer]]) -> None:
         """Queue tickets that `run` kept, before everything else, in their order."""
@@ -209,3 +206,8 @@ class Coalescer(Generic[Item, Answer]):
                     ticket.future.set_exception(error if isinstance(error, Exception) else Busy())
             if not isinstance(error, Exception):
                 raise
+
+
+def _give_up(tickets: Iterable[Ticket[Item, Answer]]) -> None:
+    for ticket in tickets:
+        ticket.give_up()
