@@ -151,6 +151,7 @@ def _run(settings: Settings, listening: socket.socket, *, data: str) -> None:
         loop="app.shared_port:TurnTakingLoop" if settings.workers > 1 and sys.platform != "win32" else "auto",
         ws="none",
         access_log=False,
+        proxy_headers=False,  # nobody asks for what they would change
         lifespan="on",
         log_level="warning",
         server_header=False,

@@ -22,8 +22,9 @@ from app.services.coalescer import Coalescer, StillAtWork
 from app.services.parking import CommandTicket, Parking
 from app.services.posting import Answer, Posted, book_due, post
 
-LANES = 2
-"""While one lane's batch is in the database, the other's is being decided. A small batch has the commands of both."""
+LANES = 4
+"""While one lane's batch is in the database, another's is being decided, and those of other processes find lanes whose
+owners nobody has locked. A small batch has the commands of all."""
 
 GROUP_MAX = 500
 QUEUE_MAX = 8_000
