@@ -1,7 +1,8 @@
 """Group commit without a timer: while one group is at work, what comes in forms the next.
 
-Nobody waits for company: an idle coalescer runs a lone item at once, a busy one hundreds together. An item never joins
-a group that is already at work, so a read never gets an answer from before it was asked.
+Nobody waits for company: an idle coalescer runs a lone item at once, a busy one hundreds together. Between two groups
+those who were answered, and those whose requests have come in, get a turn of the event loop: they join the next one. An
+item never joins a group that is already at work, so a read never gets an answer from before it was asked.
 
 Items may be told apart into parts. Of one part, one group is at work at a time. While little is queued, one group has
 all of it, whatever the part: two small commits cost more than one. What is queued beyond that runs side by side.
@@ -26,6 +27,10 @@ SMALL_GROUP_MAX = 128
 
 PATIENCE_SECONDS = 0.5
 """How long a group may be at work until even little runs beside it: something is wrong with that one."""
+
+TURNS_OF_OTHERS = 4
+"""How many turns of the event loop are between two small groups. Without any, the callers fall into two halves, one of
+which is at work while the other waits, and a group of half the size costs nearly as much as a whole one."""
 
 PACE_GROUP_MIN = 32
 PACE_WEIGHT = 0.2
@@ -181,9 +186,11 @@ class Coalescer(Generic[Item, Answer]):
         impatience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._start_groups)
         try:
             await self._run_group(group)
+            self._note_pace(len(group), time.monotonic() - began)
+            if len(group) <= SMALL_GROUP_MAX:
+                await _others_had_a_turn()
         finally:
             impatience.cancel()
-            self._note_pace(len(group), time.monotonic() - began)
             self._at_work.difference_update(parts)
             self._start_groups()
 
@@ -206,6 +213,12 @@ class Coalescer(Generic[Item, Answer]):
                     ticket.future.set_exception(error if isinstance(error, Exception) else Busy())
             if not isinstance(error, Exception):
                 raise
+
+
+async def _others_had_a_turn() -> None:
+    """Let everybody who is here do what they can: answers are sent, and what has come in is read and queued."""
+    for _ in range(TURNS_OF_OTHERS):
+        await asyncio.sleep(0)
 
 
 def _give_up(tickets: Iterable[Ticket[Item, Answer]]) -> None:

@@ -41,6 +41,23 @@ async def test_a_lone_item_runs_at_once_and_what_comes_meanwhile_forms_the_next_
     assert work.groups == [[1], [2, 3, 4]]
 
 
+async def test_who_is_answered_and_asks_again_is_in_the_next_group_with_those_who_waited() -> None:
+    work = Work()
+    lane = coalescer(work)
+
+    async def caller(number: int) -> None:
+        for _ in range(3):
+            await lane.submit([number])
+
+    first = [asyncio.create_task(caller(number)) for number in (1, 2)]
+    await work.begun.wait()
+    others = [asyncio.create_task(caller(number)) for number in (3, 4)]
+    await asyncio.sleep(0)
+    work.gate.set()
+    await asyncio.gather(*first, *others)
+    assert [sorted(each) for each in work.groups] == [[1, 2], [1, 2, 3, 4], [1, 2, 3, 4], [3, 4]]
+
+
 async def test_a_group_has_a_limit_and_answers_come_in_order() -> None:
     work = Work()
     lane = coalescer(work, group_max=3)
