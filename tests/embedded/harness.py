@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -74,9 +75,14 @@ class Launcher:
     process: subprocess.Popen[str]
 
     def said(self) -> dict[str, Any]:  # JSON
-        """Wait for the next line that it prints and return it; empty at its end."""
+        """Wait for the next line that it prints and return it; empty at its end, which comes when it takes too long."""
         assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline() or "{}")  # type: ignore[no-any-return]  # JSON
+        too_long = threading.Timer(60, self.process.kill)
+        too_long.start()
+        try:
+            return json.loads(self.process.stdout.readline() or "{}")  # type: ignore[no-any-return]  # JSON
+        finally:
+            too_long.cancel()
 
     def url(self) -> str:
         said = self.said()

@@ -6,6 +6,8 @@ the server for as long as its standard input stays open: a service that drains.
 
 import json
 import os
+import select
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +18,12 @@ from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, runni
 def say(**facts: object) -> None:
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
+
+
+def wait_for_end_of_input() -> None:
+    """Return when the standard input is closed. In short steps: a signal from just before a wait does not end it."""
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass
 
 
 def become(uid: int) -> None:
@@ -31,13 +39,14 @@ def run(home: Path, options: dict[str, str]) -> None:
     with EmbeddedPostgres(home, durable="durable" in options) as database:
         try:
             say(url=database.url("postgres"))
-            sys.stdin.read()
+            wait_for_end_of_input()
         except KeyboardInterrupt:
             say(draining=True)
-            sys.stdin.read()
+            wait_for_end_of_input()
 
 
 def main(home: Path, options: dict[str, str]) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
     if "uid" in options:
         become(int(options["uid"]))
     try:
