@@ -58,6 +58,11 @@ class _Listener:
         if self._next_turn is not None:
             self._next_turn.cancel()
 
+    async def wait_closed(self) -> None:
+        """Return when those who were taken are connected."""
+        if self._connecting:
+            await asyncio.wait(self._connecting)
+
     def _look(self) -> None:
         self._loop.add_reader(self._listening, self._take)
 

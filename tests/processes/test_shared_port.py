@@ -12,6 +12,7 @@ import pytest
 
 from app import shared_port
 from app.shared_port import TurnTakingLoop
+from tests.api.programs import end_of
 from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database
 from tests.processes.service import Service, started
 
@@ -58,8 +59,12 @@ async def test_callers_who_come_at_once_are_spread_over_the_processes(pytestconf
             while not all(callers_of_workers(service).values()):  # noqa: ASYNC110 - the first to be up announces it
                 await asyncio.sleep(0.1)
         bursts = [callers_of_workers(service) for _ in range(BURSTS)]
+        service.process.terminate()
+        ended = await end_of(service.process)
     assert [sum(each.values()) for each in bursts] == [CALLERS] * BURSTS
     assert sum(min(each.values()) for each in bursts) >= SHARE_MIN, bursts
+    assert ended.code == 0
+    assert "Traceback" not in ended.err
 
 
 class FirstFails(socket.socket):
@@ -96,6 +101,7 @@ def test_a_caller_who_cannot_be_taken_is_taken_later(monkeypatch: pytest.MonkeyP
                 assert await reader.read() == b""
             writer.close()
             server.close()
+            await server.wait_closed()
             assert not listening.failures
 
     with asyncio.Runner(loop_factory=TurnTakingLoop) as runner:
