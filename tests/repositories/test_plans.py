@@ -251,13 +251,21 @@ def _has_first_key(node: Node) -> bool:
 
 
 def rows_read(plan: Node) -> Counter[str]:
-    """Return how many rows an analyzed plan has read of each table, those that it threw away included."""
+    """Return how many rows an analyzed plan has read of each table, those that it threw away included.
+
+    Before PostgreSQL 18 they are told as a whole number a probe: a row for every third one as none.
+    """
     read: Counter[str] = Counter()
     for node in nodes_of(plan):
         if "Relation Name" in node:
             kept_or_not = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
             read[node["Relation Name"]] += round(sum(node.get(each, 0) for each in kept_or_not) * node["Actual Loops"])
     return read
+
+
+def looked_at(plan: Node) -> set[str]:
+    """Return the tables that an analyzed plan has looked at."""
+    return {node["Relation Name"] for node in nodes_of(plan) if node.get("Relation Name") and node["Actual Loops"]}
 
 
 def compared_in_vain(plan: Node) -> int:
@@ -313,8 +321,8 @@ async def test_loading_for_many_reads_a_few_rows_for_each(large: Database, name:
     read = rows_read(plan)
     assert compared_in_vain(plan) == 0  # no join of everybody with everybody
     for table in GROWING & read.keys():
-        assert 0 < read[table] <= READ_FOR_EACH[name][table] * MANY, f"{read[table]} rows of {table}"
-    assert GROWING & read.keys() == READ_FOR_EACH[name].keys()
+        assert read[table] <= READ_FOR_EACH[name][table] * MANY, f"{read[table]} rows of {table}"
+    assert GROWING & looked_at(plan) == READ_FOR_EACH[name].keys()
 
 
 async def _nested_plans(connection: Connection, sql: str, *binds: object) -> list[tuple[str, Node]]:
