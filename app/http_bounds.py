@@ -311,7 +311,7 @@ class BoundedHttp(HttpToolsProtocol):
 class _InOnePiece:
     """The transport for one answer. Its head waits for what comes next, and is sent with it.
 
-    Each by itself would be a call of the system and a packet of its own: a twentieth of what a small answer costs.
+    Each by itself would be a call of the system and a packet of its own.
     """
 
     __slots__ = ("_began", "_cycle", "_head", "_transport")

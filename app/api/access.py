@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from fastapi import Request
 
 from app.api.dependencies import Services
+from app.api.headers import first_headers
 from app.config import Access
 from app.domain.api_keys import ALL_SCOPES, PREFIX, Scope
 from app.domain.errors import InsufficientScope, Unauthorized
@@ -131,8 +132,7 @@ def _key_in(sent: list[bytes]) -> str | None:
 
 def _is_local(request: Request) -> bool:
     """Tell whether the caller itself is on this machine: no proxy in between, and no page of another site."""
-    client = request.client
-    headers = dict(reversed(request.scope["headers"]))  # of several the first counts
+    client, headers = request.client, first_headers(request.scope)
     if client is None or not FORWARDING_HEADERS.isdisjoint(headers):
         return False
     if headers.get(b"sec-fetch-site") == b"cross-site":

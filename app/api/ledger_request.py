@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
 
 from app.api.access import Caller
 from app.api.bodies import SMALL_BYTES, Reading
 from app.api.dependencies import Services
+from app.api.headers import first_headers
 from app.domain.commands import Command
 from app.domain.errors import BodyNotJson, Busy, ContentTooLarge, FieldInvalid, IdempotencyKeysDiffer, WalletError
 from app.domain.records import AnyReceipt
@@ -35,11 +35,6 @@ class LedgerRequest(Request):
     caller: Caller
     services: Services
     _announced = 0
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        super().__init__(scope, receive)
-        self._first_headers = dict(reversed(scope["headers"]))
-        """The headers by name; of several of one name the first."""
 
     def idempotency_key(self, in_body: str | None) -> str | None:
         """Return the key, from the header or from the body.
@@ -68,7 +63,7 @@ class LedgerRequest(Request):
             ContentTooLarge: it is longer than any may be, or says so.
         """
         was_full = self.services.wallets.full
-        declared = self._first_headers.get(b"content-length", b"0").strip()
+        declared = first_headers(self.scope).get(b"content-length", b"0").strip()
         if not declared.isdigit() or int(declared[:DIGITS_OF_LENGTH_MAX]) > BODY_BYTES_MAX:
             raise _too_large(was_full=was_full)
         body, size, more = bytearray(), 0, True
@@ -119,7 +114,7 @@ class LedgerRequest(Request):
         Raises:
             BodyNotJson: it can't be read as JSON, or a member is given twice.
         """
-        if not self._body or not _JSON_TYPE.fullmatch(self._first_headers.get(b"content-type", b"")):
+        if not self._body or not _JSON_TYPE.fullmatch(first_headers(self.scope).get(b"content-type", b"")):
             return self._body or None
         try:
             return _JSON.decode(self._body.decode())

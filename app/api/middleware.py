@@ -12,10 +12,10 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.headers import first_headers
 from app.api.problems import internal_problem
 from app.logs import begin_request, note_of_request
 
-REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID_NAME = b"x-request-id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
@@ -38,7 +38,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(reversed(scope["headers"]))  # of several of one name the first counts
+        headers = first_headers(scope)
         request_id = headers.get(REQUEST_ID_NAME, b"").decode("latin-1")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = token_hex(16)

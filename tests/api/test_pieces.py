@@ -11,7 +11,6 @@ from uvicorn.server import ServerState
 from app.http_bounds import BoundedHttp
 
 HEADERS = [(b"content-length", b"5")]
-ANSWER = (b"HTTP/1.1 200 OK", b"hello")
 
 
 class Recorder(asyncio.Transport):
@@ -58,16 +57,22 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"llo"})
 
 
-async def pieces(sent: bytes) -> Recorder:
-    """Return the transport after everything that is sent has been answered."""
+def connected(transport: Recorder) -> BoundedHttp:
+    """Return the door, with a caller whose answers go to `transport`."""
     config = Config(application, http=BoundedHttp, lifespan="off", log_level="critical")
     config.load()
-    state = ServerState()
-    protocol, transport = BoundedHttp(config, state, {}), Recorder()
+    protocol = BoundedHttp(config, ServerState(), {})
     protocol.connection_made(transport)
+    return protocol
+
+
+async def pieces(sent: bytes) -> Recorder:
+    """Return the transport after everything that is sent has been answered."""
+    transport = Recorder()
+    protocol = connected(transport)
     protocol.data_received(sent)
-    while state.tasks:
-        await asyncio.wait(state.tasks)
+    while protocol.tasks:
+        await asyncio.wait(protocol.tasks)
     protocol.connection_lost(None)
     return transport
 
@@ -109,16 +114,13 @@ async def test_requests_sent_ahead_are_answered_one_after_the_other() -> None:
 
 async def test_the_leave_to_send_a_body_does_not_wait() -> None:
     sent = request("/body", "POST", "Content-Length: 1", "Expect: 100-continue")
-    config = Config(application, http=BoundedHttp, lifespan="off", log_level="critical")
-    config.load()
-    state = ServerState()
-    protocol, transport = BoundedHttp(config, state, {}), Recorder()
-    protocol.connection_made(transport)
+    transport = Recorder()
+    protocol = connected(transport)
     protocol.data_received(sent)
     await asyncio.sleep(0)
     assert transport.pieces == [b"HTTP/1.1 100 Continue\r\n\r\n"]
     protocol.data_received(b"x")
-    await asyncio.wait(state.tasks)
+    await asyncio.wait(protocol.tasks)
     assert transport.pieces[1].startswith(b"HTTP/1.1 200 OK\r\n")
     assert transport.pieces[1].endswith(b"\r\n\r\nhe")
     protocol.connection_lost(None)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import httpx2
 
 from tests.api.programs import served
+
+ESTABLISHED, LISTENING = "01", "0A"
 
 
 @dataclass
@@ -49,6 +51,22 @@ def resident_bytes(pid: int) -> int:
     """Return how much memory a process has."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def connections_of(pid: int, port: int) -> list[str]:
+    """Return the state of each connection that a process has with a caller of `port`, as Linux numbers states."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    states = {f"socket:[{row[9]}]": row[3] for row in rows if row[1].endswith(f":{port:04X}") and row[3] != LISTENING}
+    return [states[link] for link in _links_of(Path(f"/proc/{pid}/fd")) if link in states]
+
+
+def _links_of(folder: Path) -> list[str]:
+    """Return where a folder's links lead; one that goes away while they are read is not there."""
+    links = []
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):
+            links.append(str(file.readlink()))
+    return links
 
 
 @asynccontextmanager

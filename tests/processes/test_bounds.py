@@ -26,7 +26,7 @@ from app.services.verify_service import verify
 from tests.api.programs import served
 from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database
 from tests.processes.callers import booked
-from tests.processes.service import Service, give, resident_bytes, wallet
+from tests.processes.service import Service, connections_of, give, resident_bytes, wallet
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,7 +45,6 @@ GROWTH_MAX = 48 * 2**20
 POOL_SIZE_MAX = 200
 """The most that DATABASE_POOL_SIZE may be."""
 
-LISTENING = "0A"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 USER = "bounded"
@@ -270,21 +269,6 @@ async def caller(port: int, case: Case) -> Heard:
     return Heard(bytes(heard), ended - began, closed)
 
 
-def connected(port: int) -> set[str]:
-    """Return the inodes of the sockets to which callers of a port are connected."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] != LISTENING}
-
-
-def links_of(folder: Path) -> list[str]:
-    """Return where a folder's links lead; one that goes away while they are read is not there."""
-    links = []
-    for file in folder.iterdir():
-        with suppress(FileNotFoundError):
-            links.append(str(file.readlink()))
-    return links
-
-
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         while not condition():  # noqa: ASYNC110 - another process's doing
@@ -310,8 +294,7 @@ class Door:
 
     def sockets(self) -> int:
         """Return how many callers the service has."""
-        own = {f"socket:[{inode}]" for inode in connected(self.service.port)}
-        return sum(link in own for link in links_of(Path(f"/proc/{self.pid}/fd")))
+        return len(connections_of(self.pid, self.service.port))
 
     async def send(self, *parts: bytes, statuses: tuple[int, ...] = ()) -> Heard:
         return await caller(self.service.port, Case(parts=parts, statuses=statuses))

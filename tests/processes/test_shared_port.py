@@ -3,10 +3,8 @@
 import asyncio
 import errno
 import os
-import re
 import socket
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from app import shared_port
 from app.shared_port import TurnTakingLoop
 from tests.api.programs import end_of
 from tests.conftest import SEEDED_TEMPLATE, SERVER_URL, cloned_database
-from tests.processes.service import Service, started
+from tests.processes.service import ESTABLISHED, Service, connections_of, started
 
 CALLERS = 8
 """Who come at once, in a burst."""
@@ -25,26 +23,13 @@ START_SECONDS = 20
 REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def sockets_of(pid: int) -> set[str]:
-    """Return the numbers of the sockets that a process has open."""
-    links = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
-    return {number for each in links for number in re.findall(r"^socket:\[(\d+)\]$", each)}
-
-
-def connections_to(port: int) -> set[str]:
-    """Return the numbers of the sockets at which the service has callers."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {row[9] for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] == "01"}
-
-
 def callers_of_workers(service: Service) -> Counter[int]:
     """Return how many of some callers who come at once, and stay, each process has."""
     callers = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(CALLERS)]
     for caller in callers:
         caller.sendall(REQUEST)
         assert caller.recv(12) == b"HTTP/1.1 200"
-    connections = connections_to(service.port)
-    counts = Counter({pid: len(sockets_of(pid) & connections) for pid in service.children()})
+    counts = Counter({pid: connections_of(pid, service.port).count(ESTABLISHED) for pid in service.children()})
     for caller in callers:
         caller.close()
     return counts
