@@ -41,15 +41,18 @@ STATEMENT_SECONDS = 20
 ATTEMPTS = 5
 
 # Every statement of a unit is index probes by construction: planned once for any number of keys, and with the plans
-# that would read whole tables priced out (an UPDATE FROM unnest of 1,000 keys became a sequential scan otherwise). All
-# as one simple query, because poolers refuse these as connection settings.
+# that would read whole tables priced out: an UPDATE FROM unnest of 1,000 keys became a sequential scan otherwise, and
+# one that was planned while its table had two rows went through the whole table for each key as long as the plan was
+# kept (the price of a tuple is for that). All as one simple query, because poolers refuse these as connection settings.
 BEGIN = "; ".join(
     (
         "BEGIN ISOLATION LEVEL READ COMMITTED",
         "SET LOCAL plan_cache_mode = force_generic_plan",
         "SET LOCAL enable_seqscan = off",
+        "SET LOCAL enable_bitmapscan = off",
         "SET LOCAL enable_hashjoin = off",
         "SET LOCAL enable_mergejoin = off",
+        "SET LOCAL cpu_tuple_cost = 10",
         "SET LOCAL jit = off",
         f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}",
         f"SET LOCAL statement_timeout = {round(WORK_SECONDS * 1000)}",

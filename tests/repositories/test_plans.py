@@ -173,10 +173,10 @@ async def large(request: pytest.FixtureRequest, large_url: str) -> AsyncIterator
     await database.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def small(pytestconfig: pytest.Config) -> AsyncIterator[Database]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[1, 10])
+async def small(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> AsyncIterator[Database]:
     """A ledger so small that whole tables would be read, by plans that are kept while it grows."""
-    async with _filled(pytestconfig, 10) as url:
+    async with _filled(pytestconfig, request.param) as url:
         database = Database(url, pooler=Pooler.NONE)
         yield database
         await database.close()
