@@ -63,6 +63,15 @@ SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_DIR_BYTES_MAX = 103 - len(f"/{SOCKET_NAME}")  # macOS takes socket paths of 103 bytes, Linux of 107
 SOCKET_DIR_PLAIN = re.compile(r"[A-Za-z0-9/._-]+")  # URLs, SQLAlchemy and PostgreSQL all take these as they are
 LOG_BYTES_MAX = 10_000_000
+MEMORY_KEPT = str(32 * 1024 * 1024)
+ENVIRONMENT = {
+    "LC_ALL": "C",
+    "TZ": "UTC",
+    # glibc's malloc gives large blocks back at once, and the next statement has them faulted in anew, page by page: four
+    # times a spend in batches, and once with this.
+    "MALLOC_MMAP_THRESHOLD_": MEMORY_KEPT,
+    "MALLOC_TRIM_THRESHOLD_": MEMORY_KEPT,
+}
 
 DEFAULT_SETTINGS = {
     "listen_addresses": "",
@@ -371,7 +380,7 @@ class EmbeddedPostgres:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={"LC_ALL": "C", "TZ": "UTC"},
+            env=ENVIRONMENT,
             cwd="/",  # the caller's may be closed to the other user
             user=account.uid if account else None,
             group=account.gid if account else None,

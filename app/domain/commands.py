@@ -74,7 +74,7 @@ class Command:
 
     def meaning(self) -> str:
         """Return what must be the same for a replay."""
-        return f"{self.type.value} {self.terms or ''}"
+        return f"{self.type} {self.terms or ''}"
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of what the command means."""
@@ -111,7 +111,7 @@ class Operation(Command):
     def meaning(self) -> str:
         """See `Command.meaning`."""
         target = self.target
-        plain = f"{self.type.value} {self.asset_type_id} {self.amount} {self.terms or ''}"
+        plain = f"{self.type} {self.asset_type_id} {self.amount} {self.terms or ''}"
         return plain if target is None else f"{plain} {target}"
 
 

@@ -71,9 +71,9 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
         wallet=wallet,
         amount=amount,
         entries=books.lines([*taken, *payments], (TREASURY_ID, amount), (TREASURY_ID, _paid(payments))),
-        uses=tuple(move.lot.use(-move.amount) for move in taken),
+        uses=tuple([move.lot.use(-move.amount) for move in taken]),
         facts={
-            "hold_status": hold.status.value,
+            "hold_status": hold.status,
             "released": sum([part for _, part, _ in released]),
             "held_at": [microseconds(held_at) for _, held_at in held],
         },
@@ -99,8 +99,8 @@ def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Dec
         wallet=wallet,
         amount=sum(amount for _, amount, _ in released),
         entries=books.lines(payments, (TREASURY_ID, _paid(payments))),
-        uses=tuple(lot.use(amount) for lot, amount, _ in released),
-        facts={"hold_status": status.value, "lots": _named(released)},
+        uses=tuple([lot.use(amount) for lot, amount, _ in released]),
+        facts={"hold_status": status, "lots": _named(released)},
         freed=_mortal(released),
     )
 
@@ -121,10 +121,10 @@ def _set_aside(wallet: Wallet, hold: Hold, parts: list[Part], amount: int) -> De
     return Decision(
         wallet=wallet,
         amount=amount,
-        uses=tuple(lot.use(part) for lot, part, _ in parts),
+        uses=tuple([lot.use(part) for lot, part, _ in parts]),
         facts={
             "deadline": microseconds(hold.deadline),
-            "hold_status": hold.status.value,
+            "hold_status": hold.status,
             "lots": _named(parts),
         },
     )
@@ -136,7 +136,7 @@ def _named(parts: list[Part]) -> list[list[str | int | None]]:
         [
             str(lot.id),
             amount,
-            lot.row.kind.value,
+            lot.row.kind,
             None if lot.row.expires_at is None else microseconds(lot.row.expires_at),
         ]
         for lot, amount, _ in parts

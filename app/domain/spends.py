@@ -32,6 +32,6 @@ def burned(books: Books, wallet: Wallet, amount: int, facts: FactsOf | None = No
         wallet=wallet,
         amount=amount,
         entries=books.lines(moves, (TREASURY_ID, amount)),
-        uses=tuple(move.lot.use(-move.amount) for move in moves),
+        uses=tuple([move.lot.use(-move.amount) for move in moves]),
         facts=facts,
     )
