@@ -67,8 +67,8 @@ MEMORY_KEPT = str(32 * 1024 * 1024)
 ENVIRONMENT = {
     "LC_ALL": "C",
     "TZ": "UTC",
-    # glibc's malloc gives large blocks back at once, and the next statement has them faulted in anew, page by page: four
-    # times a spend in batches, and once with this.
+    # glibc's malloc gives large blocks back at once, and the next statement has them faulted in anew, page by page:
+    # four times a spend in batches, and once with this.
     "MALLOC_MMAP_THRESHOLD_": MEMORY_KEPT,
     "MALLOC_TRIM_THRESHOLD_": MEMORY_KEPT,
 }
