@@ -38,9 +38,9 @@ def bucket_of_account(account_id: int) -> int:
     return account_id % BUCKETS
 
 
-def with_bucket(number: int, bucket: int) -> UUID:
-    """Return the id of this 128-bit number with `bucket` in its low ten bits."""
-    return UUID(int=(number & ~(BUCKETS - 1)) | bucket)
+def with_bucket(number: int, bucket: int) -> int:
+    """Return this 128-bit number with `bucket` in its low ten bits: what an id is made of."""
+    return (number & ~(BUCKETS - 1)) | bucket
 
 
 def bucket_of_id(identifier: UUID) -> int:

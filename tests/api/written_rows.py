@@ -36,7 +36,7 @@ class Written:
 
     def id(self, number: int) -> UUID:
         """Return an id of the user's: a larger number's is larger."""
-        return with_bucket(number << 10, self.bucket)
+        return UUID(int=with_bucket(number << 10, self.bucket))
 
     async def insert(self, table: str, **columns: object) -> None:
         """Insert a row of the user's, with all triggers left out."""

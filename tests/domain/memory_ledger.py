@@ -47,7 +47,7 @@ _ids = count(1)
 
 def fresh_id(bucket: int = BUCKET) -> UUID:
     """Return an id that rises with each call, as UUIDv7 do."""
-    return with_bucket((next(_ids) << 80) | (7 << 76) | (2 << 62), bucket)
+    return UUID(int=with_bucket((next(_ids) << 80) | (7 << 76) | (2 << 62), bucket))
 
 
 class MemoryLedger:

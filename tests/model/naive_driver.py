@@ -25,7 +25,7 @@ class NaiveDriver:
         self._now = now
 
     def fresh_id(self) -> UUID:
-        return with_bucket((next(_ids) << 80) | (7 << 76) | (2 << 62), self.bucket)
+        return UUID(int=with_bucket((next(_ids) << 80) | (7 << 76) | (2 << 62), self.bucket))
 
     def now(self) -> int:
         return self._now

@@ -75,7 +75,7 @@ async def crowded(pytestconfig: pytest.Config) -> AsyncIterator[Database]:
 
 ANYTHING = HistoryFilter()
 MIDDLE = MANY // 2
-AN_ID, THE_FIRST = UUID(int=0), with_bucket(1024, bucket_of(USER))
+AN_ID, THE_FIRST = UUID(int=0), UUID(int=with_bucket(1024, bucket_of(USER)))
 MOMENT = BEGAN + timedelta(seconds=MIDDLE)
 
 PAGES: dict[str, tuple[Callable[[Services], Awaitable[Any]], set[str]]] = {
