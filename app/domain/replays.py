@@ -1,6 +1,7 @@
 """What an idempotency key remembers: the answer that was given, and what differs in another request."""
 
 import json
+from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]  # not in the stubs
 from uuid import UUID
 
 from app.domain.chain import microseconds, moment
@@ -15,12 +16,13 @@ from app.domain.records import (
     TransactionType,
 )
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=microseconds, check_circular=False)
+# What json.JSONEncoder(sort_keys=True, …).encode makes anew for each text, which takes longer than writing it.
+_chunks_of = c_make_encoder(None, microseconds, encode_basestring_ascii, None, ":", ",", True, False, False)  # noqa: FBT003
 
 
 def canonical(facts: FactsOf) -> str:
     """Write facts as they are stored and hashed: canonical JSON, times in microseconds since 1970."""
-    return _CANONICAL.encode(facts)
+    return "".join(_chunks_of(facts, 0))
 
 
 def facts_of(decided: DecidedRow) -> FactsOf:
