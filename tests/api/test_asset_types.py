@@ -393,3 +393,27 @@ async def test_changes_that_come_at_once_are_all_kept(
     gold = (await listed(both[1]))["GOLD"]
     assert gold["limits"] == dict.fromkeys(LIMITS, "5.00")
     assert (gold["hold_seconds"], gold["default_expiry_days"]) == (9, 9)
+
+
+@alone
+async def test_the_asset_types_are_listed(own_service: Service) -> None:
+    await own_service.sql("UPDATE asset_types SET default_expiry_days = 30, status = 'inactive' WHERE id = 3")
+    answer = await own_service.client.get(ASSETS)
+    limits = dict.fromkeys(("amount_min", "amount_max", "balance_max", "daily_spend_max", "daily_credit_max"))
+    policy = {"hold_seconds": 86_400, "limits": limits}
+    shared = {"scale": 2, "status": "active", "default_expiry_days": None, **policy}
+    assert answer.json() == {
+        "data": [
+            {"asset_type_id": 1, "asset_code": "GOLD", "name": "Gold Coins", **shared},
+            {"asset_type_id": 2, "asset_code": "DMND", "name": "Diamonds", **shared},
+            {
+                "asset_type_id": 3,
+                "asset_code": "PTS",
+                "name": "Loyalty Points",
+                "scale": 2,
+                "status": "inactive",
+                "default_expiry_days": 30,
+                **policy,
+            },
+        ]
+    }

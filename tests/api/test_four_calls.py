@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
-import httpx2
 import pytest
 
 from tests.api.conftest import USERS, Service, alone, sharing
@@ -412,57 +411,3 @@ async def test_a_lower_priority_is_spent_first(service: Service) -> None:
         for each in spent.json()["lots"]
     ]
     assert order == [10, 50, 70]
-
-
-# -- around them ---------------------------------------------------------------------------------------------------
-
-
-@alone
-async def test_the_asset_types_are_listed(own_service: Service) -> None:
-    await own_service.sql("UPDATE asset_types SET default_expiry_days = 30, status = 'inactive' WHERE id = 3")
-    answer = await own_service.client.get("/api/v1/asset-types")
-    limits = dict.fromkeys(("amount_min", "amount_max", "balance_max", "daily_spend_max", "daily_credit_max"))
-    policy = {"hold_seconds": 86_400, "limits": limits}
-    shared = {"scale": 2, "status": "active", "default_expiry_days": None, **policy}
-    assert answer.json() == {
-        "data": [
-            {"asset_type_id": 1, "asset_code": "GOLD", "name": "Gold Coins", **shared},
-            {"asset_type_id": 2, "asset_code": "DMND", "name": "Diamonds", **shared},
-            {
-                "asset_type_id": 3,
-                "asset_code": "PTS",
-                "name": "Loyalty Points",
-                "scale": 2,
-                "status": "inactive",
-                "default_expiry_days": 30,
-                **policy,
-            },
-        ]
-    }
-
-
-@pytest.mark.parametrize("given", ["a", "a" * 128, "A-z_0.9:x"])
-async def test_a_request_id_is_taken_and_returned(service: Service, given: str) -> None:
-    answer = await service.client.get(f"{ALICE}/balance?asset_type_id=1", headers={"X-Request-Id": given})
-    assert answer.headers["x-request-id"] == given
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        pytest.param(None, id="none"),
-        pytest.param(b"", id="empty"),
-        pytest.param(b"a" * 129, id="too-long"),
-        pytest.param(b"a b", id="blank"),
-        pytest.param(b"a\tb", id="tab"),
-        pytest.param(b'a"b', id="quote"),
-        pytest.param("ä".encode(), id="not-ascii"),
-        pytest.param(b"<script>", id="markup"),
-    ],
-)
-async def test_a_request_id_is_made_where_none_fit_to_be_kept_is_given(service: Service, given: bytes | None) -> None:
-    headers = httpx2.Headers([] if given is None else [(b"X-Request-Id", given)])
-    answers = [await service.client.get("/api/v1/nowhere", headers=headers) for _ in range(2)]
-    made = [assert_problem(each, 404)["request_id"] for each in answers]
-    assert all(len(each) == 32 and each.isalnum() for each in made)
-    assert made[0] != made[1]
