@@ -13,6 +13,7 @@ from uuid import UUID
 from app.domain.account_changes import changed_limits, expect_change_allowed, tombstone
 from app.domain.adjustments import adjust
 from app.domain.books import Books, Decision
+from app.domain.chain import canonical
 from app.domain.commands import (
     Adjustment,
     Bonus,
@@ -64,7 +65,7 @@ from app.domain.records import (
     TransactionType,
 )
 from app.domain.refunds import refund
-from app.domain.replays import canonical, differing_field, facts_of, refusal_of, row_of, uses_of
+from app.domain.replays import differing_field, facts_of, refusal_of, row_of, uses_of
 from app.domain.settlement import book_expiry, settle
 from app.domain.spends import spend
 from app.domain.wallet import Wallet

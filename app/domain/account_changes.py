@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from app.domain.chain import canonical
 from app.domain.commands import ChangeAccount, EraseAccount
 from app.domain.errors import AccountNotClosed, AccountNotEmpty
 from app.domain.records import AccountStatus
@@ -35,4 +36,4 @@ def changed_limits(before: str | None, changes: Mapping[int, Mapping[str, int | 
         own: dict[str, int | None] = {**limits.get(str(asset_type_id), {}), **names}
         limits[str(asset_type_id)] = {name: value for name, value in own.items() if value is not None}
     kept = {asset_type_id: own for asset_type_id, own in limits.items() if own}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":")) if kept else None
+    return canonical(kept) if kept else None

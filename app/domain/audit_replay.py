@@ -22,7 +22,7 @@ from app.domain.audit_state import (
     pay_debt,
     split_parts,
 )
-from app.domain.chain import microseconds, moment
+from app.domain.chain import canonical, microseconds, moment
 from app.domain.commands import PRIORITY_DEFAULT
 from app.domain.placement import BREAKAGE_ID, TREASURY_ID
 from app.domain.records import (
@@ -35,7 +35,6 @@ from app.domain.records import (
     TransactionRecord,
     TransactionType,
 )
-from app.domain.replays import canonical
 from app.domain.wallet import later
 
 _WITH_PARENT = frozenset(

@@ -1,7 +1,6 @@
 """What a caller can ask for, as frozen values: ids made up front, amounts in smallest units, text already checked."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
@@ -9,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from app.domain.chain import microseconds
+from app.domain.chain import canonical, microseconds
 from app.domain.record import record
 from app.domain.records import AccountStatus, LotKind, Note, TransactionType
 
@@ -60,7 +59,7 @@ class Command:
     def terms(self) -> str | None:
         """`stated` as canonical JSON; None when nothing was."""
         stated = self.stated
-        return json.dumps(stated, sort_keys=True, separators=(",", ":")) if stated else None
+        return canonical(stated) if stated else None
 
     @property
     def opens_account(self) -> bool:

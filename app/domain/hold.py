@@ -71,7 +71,7 @@ class Hold:
 
     def close(self, wallet: Wallet, status: HoldStatus, now: datetime) -> tuple[list[Part], list[Move]]:
         """Give what is left back to its lots; return it, and what of it paid their debts at once."""
-        released: list[Part] = self.parts
+        released = self.parts
         payments: list[Move] = []
         for lot, amount, _ in released:
             wallet.unreserve(lot, amount)

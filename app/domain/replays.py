@@ -1,10 +1,9 @@
 """What an idempotency key remembers: the answer that was given, and what differs in another request."""
 
 import json
-from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]  # not in the stubs
 from uuid import UUID
 
-from app.domain.chain import microseconds, moment
+from app.domain.chain import moment
 from app.domain.commands import Command, OnHold, Operation
 from app.domain.errors import ERRORS_BY_CODE, Fact, LedgerCorrupt, StateRefusal
 from app.domain.records import (
@@ -15,14 +14,6 @@ from app.domain.records import (
     TransactionRecord,
     TransactionType,
 )
-
-# What json.JSONEncoder(sort_keys=True, …).encode makes anew for each text, which takes longer than writing it.
-_chunks_of = c_make_encoder(None, microseconds, encode_basestring_ascii, None, ":", ",", True, False, False)  # noqa: FBT003
-
-
-def canonical(facts: FactsOf) -> str:
-    """Write facts as they are stored and hashed: canonical JSON, times in microseconds since 1970."""
-    return "".join(_chunks_of(facts, 0))
 
 
 def facts_of(decided: DecidedRow) -> FactsOf:

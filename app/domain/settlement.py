@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.domain.books import Books, Decision
+from app.domain.chain import canonical
 from app.domain.history import History
 from app.domain.hold import Hold
 from app.domain.holds import end_hold
 from app.domain.placement import BREAKAGE_ID
 from app.domain.records import HoldStatus, TransactionType
-from app.domain.replays import canonical
 from app.domain.wallet import Lot, Wallet
 
 SYSTEM = "system"

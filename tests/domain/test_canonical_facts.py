@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.chain import microseconds
+from app.domain.chain import canonical, microseconds
 from app.domain.records import HoldStatus
-from app.domain.replays import canonical
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(HoldStatus)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
