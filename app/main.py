@@ -43,7 +43,7 @@ from app.services.sandbox_service import SandboxService
 from app.services.seed_service import seed
 from app.services.wallet_service import WalletService
 
-GC_ALLOCATIONS, GC_GENERATION_1, GC_GENERATION_2 = 50_000, 20, 50
+GC_ALLOCATIONS, GC_GENERATION_1, GC_GENERATION_2 = 250_000, 20, 50
 
 if TYPE_CHECKING:
     app: ASGIApp

@@ -436,7 +436,7 @@ class Account:
         return self._balance(self.books.wallets[asset_type_id])
 
     def _balance(self, wallet: Wallet) -> Balance:
-        return Balance(account_id=self.id, asset_type_id=wallet.asset_type_id, posted=wallet.posted, held=wallet.held)
+        return Balance(self.id, wallet.asset_type_id, wallet.posted, wallet.held)
 
 
 def _expect_same(decided: DecidedRow, command: Command) -> None:

@@ -78,9 +78,8 @@ def format_amount(units: int, scale: int) -> str:
     """Write `units` with exactly `scale` digits after the point (150 at scale 2 is `"1.50"`)."""
     if scale == 0:
         return str(units)
-    sign = "-" if units < 0 else ""
-    digits = str(abs(units)).rjust(scale + 1, "0")
-    return f"{sign}{digits[:-scale]}.{digits[-scale:]}"
+    digits = str(units).zfill(scale + 1 if units >= 0 else scale + 2)
+    return f"{digits[:-scale]}.{digits[-scale:]}"
 
 
 def _why_not_plain(text: str) -> Exception:

@@ -164,26 +164,12 @@ class Books:
             asset_type_id = move.lot.row.asset_type_id
             lines.append(
                 EntryRecord(
-                    line=len(lines) + 1,
-                    account_id=self.owner_id,
-                    asset_type_id=asset_type_id,
-                    lot_id=move.lot.row.id,
-                    amount=move.amount,
-                    balance_after=move.balance_after,
+                    len(lines) + 1, self.owner_id, asset_type_id, move.lot.row.id, move.amount, move.balance_after
                 )
             )
         for account_id, amount in counters:
             if amount:
-                lines.append(
-                    EntryRecord(
-                        line=len(lines) + 1,
-                        account_id=account_id,
-                        asset_type_id=asset_type_id,
-                        lot_id=None,
-                        amount=amount,
-                        balance_after=None,
-                    )
-                )
+                lines.append(EntryRecord(len(lines) + 1, account_id, asset_type_id, None, amount, None))
         return tuple(lines)
 
     def savepoint(self) -> Callable[[], None]:

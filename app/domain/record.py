@@ -1,4 +1,4 @@
-"""The decorator of all records: values that nobody changes once they are made."""
+"""The decorators of all records: values that nobody changes once they are made."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
@@ -14,3 +14,12 @@ def record(cls: type[Record]) -> type[Record]:
     make, and an operation makes ten.
     """
     return dataclass(kw_only=True, slots=True, unsafe_hash=True)(cls)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def row(cls: type[Record]) -> type[Record]:
+    """Make a record of `cls` whose members have an order, that of the columns: it may be made of them, in that order.
+
+    By name takes three to four times as long, and a batch makes some ten thousand rows.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)

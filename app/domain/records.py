@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from app.domain.record import record
+from app.domain.record import record, row
 
 
 class TransactionType(StrEnum):
@@ -85,7 +85,7 @@ class AssetType:
     limits: Limits = NO_LIMITS
 
 
-@record
+@row
 class AccountRow:
     id: int
     bucket: int
@@ -99,7 +99,7 @@ class AccountRow:
     """The limits of this account's own, as canonical JSON: by asset type id, in smallest units."""
 
 
-@record
+@row
 class WalletRow:
     """A wallet as loaded. `next_due_at` is a lower bound: nothing of this wallet is due before it.
 
@@ -116,7 +116,7 @@ class WalletRow:
     day_credited: int = 0
 
 
-@record
+@row
 class LotRow:
     id: UUID
     owner_id: int
@@ -134,7 +134,7 @@ class LotRow:
     reversed: bool = False
 
 
-@record
+@row
 class HoldPart:
     """What a hold reserves of one lot, and since when."""
 
@@ -143,7 +143,7 @@ class HoldPart:
     held_at: datetime
 
 
-@record
+@row
 class HoldRow:
     """A hold. Its id is that of the transaction that placed it. `captured` counts what captures took beyond it too."""
 
@@ -170,7 +170,7 @@ class Note:
     reason: str | None = None
 
 
-@record
+@row
 class EntryRecord:
     """One signed line. `balance_after` only on the owner's own lines."""
 
@@ -182,7 +182,7 @@ class EntryRecord:
     balance_after: int | None
 
 
-@record
+@row
 class TransactionRecord:
     """A header, and with it everything its hash covers."""
 
@@ -209,7 +209,7 @@ class TransactionRecord:
     lots: tuple[LotRow, ...] = ()
 
 
-@record
+@row
 class LotUse:
     """How much of a lot a transaction made or took, positive."""
 
@@ -243,7 +243,7 @@ class DecidedRow:
     """Of a group: its members, in order."""
 
 
-@record
+@row
 class Balance:
     """What a wallet has at a moment, in smallest units. `posted` is already less what is due."""
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from app.domain.amounts import UNITS_MAX
 from app.domain.burn_order import BurnKey, burn_key
 from app.domain.errors import BalanceLimitExceeded, LedgerCorrupt, TooManyLots
-from app.domain.record import record
+from app.domain.record import row
 from app.domain.records import LotRow, LotUse, WalletRow
 
 LOTS_MAX = 2_000
@@ -65,10 +65,11 @@ class Lot:
 
     def use(self, amount: int) -> LotUse:
         """Return how an answer names `amount` of this lot."""
-        return LotUse(lot_id=self.row.id, kind=self.row.kind, amount=amount, expires_at=self.row.expires_at)
+        row = self.row
+        return LotUse(row.id, row.kind, amount, row.expires_at)
 
 
-@record
+@row
 class Move:
     """A signed amount that went into or out of a lot, and the wallet's posted balance after it."""
 
@@ -317,7 +318,7 @@ class Wallet:
     def _move(self, lot: Lot, amount: int) -> Move:
         self.posted += amount
         self.changed = True
-        return Move(lot=lot, amount=amount, balance_after=self.posted)
+        return Move(lot, amount, self.posted)
 
 
 def later(now: datetime, life: timedelta) -> datetime:

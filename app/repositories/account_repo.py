@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from asyncpg import Record
-
 from app.database import Connection
 from app.domain.account import Account
 from app.domain.placement import account_id_of
 from app.domain.record import record
 from app.domain.records import AccountRow, AccountStatus
+from app.repositories.rows import account_row
 from app.repositories.statements import expect_rows, rows_of, statement
 
 FIND_ACCOUNTS = statement("find_accounts")
@@ -137,19 +136,4 @@ async def load(connection: Connection, external_user_id: str, bucket: int) -> Sh
         return None
     return ShownAccount(
         id=row["id"], status=AccountStatus(row["status"]), metadata=row["metadata"], limits=row["limits"]
-    )
-
-
-def account_row(row: Record) -> AccountRow:
-    """Build an account from a row that names its columns."""
-    return AccountRow(
-        id=row["id"],
-        bucket=row["bucket"],
-        external_user_id=row["external_user_id"],
-        status=AccountStatus(row["status"]),
-        last_seq=row["last_seq"],
-        last_hash=row["last_hash"],
-        last_at=row["last_at"],
-        last_effective_at=row["last_effective_at"],
-        limits=row["limits"],
     )

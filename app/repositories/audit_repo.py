@@ -18,8 +18,7 @@ from app.domain.records import (
     TransactionType,
     WalletRow,
 )
-from app.repositories.account_repo import account_row
-from app.repositories.rows import hold_row, lot_row, wallet_row
+from app.repositories.rows import account_row, hold_row, lot_row
 from app.repositories.statements import statement
 
 STREAM_ACCOUNTS = statement("stream_accounts")
@@ -111,17 +110,8 @@ async def transactions(connection: Connection) -> AsyncIterator[StoredTransactio
 async def entries(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], EntryRecord]]:
     """Yield every entry with its owner and seq, in that order, then by line."""
     async for row in connection.cursor(STREAM_ENTRIES, prefetch=PREFETCH):
-        yield (
-            (row["owner_id"], row["seq"]),
-            EntryRecord(
-                line=row["line"],
-                account_id=row["account_id"],
-                asset_type_id=row["asset_type_id"],
-                lot_id=row["lot_id"],
-                amount=row["amount"],
-                balance_after=row["balance_after"],
-            ),
-        )
+        owner_id, seq, *entry = row
+        yield (owner_id, seq), EntryRecord(*entry)
 
 
 async def lots(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], LotRow]]:
@@ -134,7 +124,7 @@ async def lots(connection: Connection) -> AsyncIterator[tuple[tuple[int, int], L
 async def wallets(connection: Connection) -> AsyncIterator[tuple[tuple[int], WalletRow]]:
     """Yield every wallet with its owner, in the order of owner and asset type."""
     async for row in connection.cursor(STREAM_WALLETS, prefetch=PREFETCH):
-        yield (row["owner_id"],), wallet_row(tuple(row))
+        yield (row["owner_id"],), WalletRow(*row)
 
 
 async def holds(connection: Connection) -> AsyncIterator[tuple[tuple[int], HoldRow]]:

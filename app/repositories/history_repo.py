@@ -269,17 +269,7 @@ async def _entries(connection: View, header: Row[Any]) -> tuple[EntryRecord, ...
         )
         .order_by(_e.line)
     )
-    return tuple(
-        EntryRecord(
-            line=row.line,
-            account_id=row.account_id,
-            asset_type_id=row.asset_type_id,
-            lot_id=row.lot_id,
-            amount=row.amount,
-            balance_after=row.balance_after,
-        )
-        for row in rows
-    )
+    return tuple(EntryRecord(*row) for row in rows)
 
 
 async def _lots_made(connection: View, header: Row[Any], entries: tuple[EntryRecord, ...]) -> tuple[LotRow, ...]:

@@ -25,7 +25,7 @@ from app.domain.records import (
     WalletRow,
 )
 from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid
-from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row, wallet_row
+from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
@@ -99,7 +99,7 @@ async def load(
     decided_ids = {(each, bucket_of_id(each)) for each in row["decided"]} | set(transaction_ids)
     return Loaded(
         now=row["now"],
-        wallets=[wallet_row(each) for each in row["wallets"]],
+        wallets=[WalletRow(*each) for each in row["wallets"]],
         free_lots=[lot_row(each) for each in row["free_lots"]],
         holds=[hold_with_lots(each) for each in row["holds"]],
         decided=await _load_decided(connection, list(decided_ids)) if decided_ids else [],

@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.records import (
+    AccountRow,
+    AccountStatus,
     AssetStatus,
     AssetType,
     DecidedRow,
@@ -17,33 +19,24 @@ from app.domain.records import (
     LotUse,
     Outcome,
     TransactionType,
-    WalletRow,
 )
 
 # Enum(value) takes twenty times as long, and a unit of work reads thousands of rows.
 _KINDS = {each.value: each for each in LotKind}
-_STATUSES = {each.value: each for each in HoldStatus}
+_ACCOUNT_STATUSES = {each.value: each for each in AccountStatus}
+_HOLD_STATUSES = {each.value: each for each in HoldStatus}
 
 
-def lot_row(columns: Any) -> LotRow:  # noqa: ANN401 - asyncpg's anonymous records are untyped
+def account_row(columns: Any) -> AccountRow:  # noqa: ANN401 - asyncpg's records are untyped
+    """Build an account."""
+    account_id, bucket, external_user_id, status, *others = columns
+    return AccountRow(account_id, bucket, external_user_id, _ACCOUNT_STATUSES[status], *others)
+
+
+def lot_row(columns: Any) -> LotRow:  # noqa: ANN401
     """Build a lot."""
-    lot_id, owner_id, asset_type_id, seq, kind, priority, expires_at, granted, *state = columns
-    remaining, held, debt, expired, reversed_ = state
-    return LotRow(
-        id=lot_id,
-        owner_id=owner_id,
-        asset_type_id=asset_type_id,
-        seq=seq,
-        kind=_KINDS[kind],
-        priority=priority,
-        expires_at=expires_at,
-        granted=granted,
-        remaining=remaining,
-        held=held,
-        debt=debt,
-        expired=expired,
-        reversed=reversed_,
-    )
+    lot_id, owner_id, asset_type_id, seq, kind, *others = columns
+    return LotRow(lot_id, owner_id, asset_type_id, seq, _KINDS[kind], *others)
 
 
 def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
@@ -64,32 +57,8 @@ def hold_with_lots(columns: Any) -> tuple[HoldRow, list[LotRow]]:  # noqa: ANN40
 
 def _hold(columns: list[Any], parts: list[tuple[UUID, int, datetime]]) -> HoldRow:
     hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status = columns
-    return HoldRow(
-        id=hold_id,
-        owner_id=owner_id,
-        asset_type_id=asset_type_id,
-        seq=seq,
-        amount=amount,
-        captured=captured,
-        deadline=deadline,
-        status=_STATUSES[status],
-        parts=tuple([HoldPart(lot_id=lot_id, amount=part, held_at=held_at) for lot_id, part, held_at in parts]),
-    )
-
-
-def wallet_row(columns: Any) -> WalletRow:  # noqa: ANN401
-    """Build a wallet."""
-    owner_id, asset_type_id, posted, held, next_due_at, day, day_spent, day_credited = columns
-    return WalletRow(
-        owner_id=owner_id,
-        asset_type_id=asset_type_id,
-        posted=posted,
-        held=held,
-        next_due_at=next_due_at,
-        day=day,
-        day_spent=day_spent,
-        day_credited=day_credited,
-    )
+    reserved = tuple([HoldPart(*part) for part in parts])
+    return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, _HOLD_STATUSES[status], reserved)
 
 
 def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401
@@ -110,10 +79,7 @@ def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401
         facts=facts,
         created_at=created_at,
         balance_after=balance_after,
-        lines=tuple(
-            LotUse(lot_id=lot_id, kind=LotKind(kind), amount=used, expires_at=expires_at)
-            for lot_id, kind, used, expires_at in lines
-        ),
+        lines=tuple(LotUse(lot_id, _KINDS[kind], used, expires_at) for lot_id, kind, used, expires_at in lines),
         parent_id=parent_id,
     )
 

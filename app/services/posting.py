@@ -67,7 +67,9 @@ async def post(
     books = await load_books(connection, owners, mine, look_up_ids=look_up_ids)
     accounts = await _settled_accounts(rows, new_rows, books)
     answers = [
-        None if each.external_user_id in held else _decide(each, accounts, books) async for each in in_turns(commands)
+        None if each.external_user_id in held else _decide(each, accounts, books)
+        async for some in in_turns(commands)
+        for each in some
     ]
     await _append(connection, list(accounts.values()), books.now)
     return Posted(

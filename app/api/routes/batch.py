@@ -25,7 +25,7 @@ from app.services.turns import in_turns
 
 router = APIRouter(prefix=f"{BASE_PATH}/batch", tags=["batch"], route_class=LedgerRoute)
 
-_OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
+_OPERATION = TypeAdapter[BatchOperation](BatchOperation).validator
 
 Problem = dict[str, Any]
 
@@ -53,21 +53,30 @@ async def execute_batch(request: LedgerRequest, body: BatchRequest) -> Response:
     """
     if request.idempotency_key(None) is not None:
         raise FieldInvalid(field="idempotency_key", reason="each operation of a batch has its own, as a member of it")
-    read = [_read(each) async for each in in_turns(body.operations)]
+    read = [_read(each) async for some in in_turns(body.operations) for each in some]
     await _look_up_targets(request, read)
-    built = [each if isinstance(each, dict) else await _build(request, each) async for each in in_turns(read)]
+    built = [
+        each if isinstance(each, dict) else await _build(request, each)
+        async for some in in_turns(read)
+        for each in some
+    ]
     commands = [each.command for each in built if isinstance(each, _Built)]
     answers = iter(await request.execute_all(commands))
-    results = [_result(next(answers), each) if isinstance(each, _Built) else each async for each in in_turns(built)]
+    results = [
+        _result(next(answers), each) if isinstance(each, _Built) else each
+        async for some in in_turns(built)
+        for each in some
+    ]
     return json_response({"results": results})
 
 
 def _read(operation: Any) -> BatchOperation | Problem:  # noqa: ANN401
     """Return an operation, or the problem with its form."""
     try:
-        return _OPERATION.validate_python(operation)
+        read: BatchOperation = _OPERATION.validate_python(operation)
     except ValidationError as error:
         return validation_problem([_untagged(each) for each in error.errors(include_url=False)])
+    return read
 
 
 async def _look_up_targets(request: LedgerRequest, read: list[BatchOperation | Problem]) -> None:

@@ -80,8 +80,9 @@ async def get_balances(request: LedgerRequest, body: BalancesRequest) -> Respons
     asset = await named_asset(request.services.catalogue, body.asset_type_id, body.asset_code)
     users = body.external_user_ids
     balances = await request.services.wallets.balances(users, asset.id)
-    pairs = zip(users, balances, strict=True)
-    return json_response({"data": [balance_result(user, balance, asset) async for user, balance in in_turns(pairs)]})
+    pairs = list(zip(users, balances, strict=True))
+    results = [balance_result(user, balance, asset) async for some in in_turns(pairs) for user, balance in some]
+    return json_response({"data": results})
 
 
 @router.get(
