@@ -80,7 +80,7 @@ def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
     scale = asset.scale
     members: dict[str, Any] = {
         "transaction_id": str(receipt.transaction_id),
-        "type": receipt.type.value,
+        "type": str(receipt.type),
         "account_id": receipt.balance.account_id,
         "asset_type_id": asset.id,
         "asset_code": asset.code,
@@ -96,7 +96,7 @@ def transaction_members(receipt: Receipt, asset: AssetType) -> dict[str, Any]:
         "lots": [
             {
                 "lot_id": str(each.lot_id),
-                "kind": each.kind.value,
+                "kind": str(each.kind),
                 "amount": format_amount(each.amount, scale),
                 "expires_at": None if each.expires_at is None else rfc3339(each.expires_at),
             }

@@ -218,17 +218,17 @@ class Account:
         if decision.freed:
             book_expiry(self.books, self.history, decision, now, transaction.effective_at)
         return transaction, Receipt(
-            transaction_id=transaction.id,
-            type=transaction.type,
-            amount=decision.amount,
-            seq=transaction.seq,
-            created_at=now,
-            balance_after=balance_after,
-            balance=self._balance(decision.wallet),
-            lots=decision.uses,
-            replayed=False,
-            parent_id=transaction.parent_id,
-            facts=decision.facts or {},
+            transaction.id,
+            transaction.type,
+            decision.amount,
+            transaction.seq,
+            now,
+            balance_after,
+            self._balance(decision.wallet),
+            decision.uses,
+            False,  # noqa: FBT003
+            transaction.parent_id,
+            decision.facts or {},
         )
 
     def _expect_target(self, command: Operation, asset: AssetType) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.domain.errors import Fact, HoldNotOpen, InsufficientFunds, UnknownHold, UnknownTransaction
 from app.domain.forecast import available_at
 from app.domain.hold import Hold
-from app.domain.record import record
+from app.domain.record import row
 from app.domain.records import (
     AssetType,
     EntryRecord,
@@ -49,20 +49,20 @@ class Parent:
         return facts
 
 
-@record
+@row
 class Decision:
     """What an operation comes to: done to the books, and still to be written into the history."""
 
     wallet: Wallet
     amount: int
-    entries: tuple[EntryRecord, ...] = ()
-    lots: tuple[LotRow, ...] = ()
-    """What it made."""
-    uses: tuple[LotUse, ...] = ()
+    entries: tuple[EntryRecord, ...]
+    uses: tuple[LotUse, ...]
     facts: FactsOf | None = None
-    refund: RefundPart | None = None
     freed: tuple[Lot, ...] = ()
     """Lots that can expire, to which credits were released: those of them that are over expire right after."""
+    lots: tuple[LotRow, ...] = ()
+    """What it made."""
+    refund: RefundPart | None = None
 
 
 class Books:

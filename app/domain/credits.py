@@ -59,11 +59,11 @@ def reverse(books: Books, command: Reversal, asset: AssetType) -> Decision:
     moves = wallet.claim_back(lot, claim)
     taken = claim - uncollected
     return Decision(
-        wallet=wallet,
-        amount=taken,
-        entries=books.lines(moves, (TREASURY_ID, taken)),
-        uses=tuple(move.lot.use(-move.amount) for move in moves),
-        facts={"uncollected": uncollected},
+        wallet,
+        taken,
+        books.lines(moves, (TREASURY_ID, taken)),
+        tuple(move.lot.use(-move.amount) for move in moves),
+        {"uncollected": uncollected},
     )
 
 
@@ -71,11 +71,11 @@ def given(books: Books, wallet: Wallet, lot: LotRow) -> Decision:
     """Put a new lot into a wallet, out of the Treasury."""
     move = wallet.add(lot)
     return Decision(
-        wallet=wallet,
-        amount=lot.granted,
-        entries=books.lines((move,), (TREASURY_ID, -lot.granted)),
+        wallet,
+        lot.granted,
+        books.lines((move,), (TREASURY_ID, -lot.granted)),
+        (move.lot.use(lot.granted),),
         lots=(lot,),
-        uses=(move.lot.use(lot.granted),),
     )
 
 

@@ -19,16 +19,9 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
     wallet, seconds = books.wallet(asset), command.expires_in_seconds
     expect_amount_within_bounds(books.limits_of(asset), asset.id, command.amount)
     books.expect_available(wallet, command.amount)
+    deadline = later(now, timedelta(seconds=asset.hold_seconds if seconds is None else seconds))
     row = HoldRow(
-        id=command.transaction_id,
-        owner_id=books.owner_id,
-        asset_type_id=asset.id,
-        seq=seq,
-        amount=command.amount,
-        captured=0,
-        deadline=later(now, timedelta(seconds=asset.hold_seconds if seconds is None else seconds)),
-        status=HoldStatus.OPEN,
-        parts=(),
+        command.transaction_id, books.owner_id, asset.id, seq, command.amount, 0, deadline, HoldStatus.OPEN, parts=()
     )
     parts = _reserved(wallet, command.amount, now)
     hold = books.holds[row.id] = Hold(row, parts, is_new=True)
@@ -68,16 +61,16 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
     if amount:
         wallet.count(now.date(), spent=amount)
     return Decision(
-        wallet=wallet,
-        amount=amount,
-        entries=books.lines([*taken, *payments], (TREASURY_ID, amount), (TREASURY_ID, _paid(payments))),
-        uses=tuple([move.lot.use(-move.amount) for move in taken]),
-        facts={
+        wallet,
+        amount,
+        books.lines([*taken, *payments], (TREASURY_ID, amount), (TREASURY_ID, _paid(payments))),
+        tuple([move.lot.use(-move.amount) for move in taken]),
+        {
             "hold_status": hold.status,
             "released": sum([part for _, part, _ in released]),
             "held_at": [microseconds(held_at) for _, held_at in held],
         },
-        freed=_mortal(released),
+        _mortal(released),
     )
 
 
@@ -96,12 +89,12 @@ def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Dec
     wallet = books.wallets[hold.row.asset_type_id]
     released, payments = hold.close(wallet, status, now)
     return Decision(
-        wallet=wallet,
-        amount=sum(amount for _, amount, _ in released),
-        entries=books.lines(payments, (TREASURY_ID, _paid(payments))),
-        uses=tuple([lot.use(amount) for lot, amount, _ in released]),
-        facts={"hold_status": status, "lots": _named(released)},
-        freed=_mortal(released),
+        wallet,
+        sum([amount for _, amount, _ in released]),
+        books.lines(payments, (TREASURY_ID, _paid(payments))),
+        tuple([lot.use(amount) for lot, amount, _ in released]),
+        {"hold_status": status, "lots": _named(released)},
+        _mortal(released),
     )
 
 
@@ -118,16 +111,9 @@ def _paid(payments: list[Move]) -> int:
 
 
 def _set_aside(wallet: Wallet, hold: Hold, parts: list[Part], amount: int) -> Decision:
-    return Decision(
-        wallet=wallet,
-        amount=amount,
-        uses=tuple([lot.use(part) for lot, part, _ in parts]),
-        facts={
-            "deadline": microseconds(hold.deadline),
-            "hold_status": hold.status,
-            "lots": _named(parts),
-        },
-    )
+    uses = tuple([lot.use(part) for lot, part, _ in parts])
+    facts = {"deadline": microseconds(hold.deadline), "hold_status": hold.status, "lots": _named(parts)}
+    return Decision(wallet, amount, (), uses, facts)
 
 
 def _named(parts: list[Part]) -> list[list[str | int | None]]:

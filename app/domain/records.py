@@ -289,7 +289,7 @@ FactsOf = Mapping[str, Any]
 """What a transaction's `facts` say, from JSON: integers are smallest units, or microseconds since 1970."""
 
 
-@record
+@row
 class Receipt:
     """The answer to a posted operation on a wallet.
 

@@ -33,12 +33,12 @@ def refund(books: Books, command: Refund, asset: AssetType, seq: int, now: datet
     parent.refunds += 1
     parent.refunded += amount
     return Decision(
-        wallet=wallet,
-        amount=amount,
-        entries=books.lines(moves, (TREASURY_ID, -amount), (TREASURY_ID, debt_paid)),
+        wallet,
+        amount,
+        books.lines(moves, (TREASURY_ID, -amount), (TREASURY_ID, debt_paid)),
+        tuple(move.lot.use(move.amount) for move in moves if move.amount > 0),
+        {"debt_paid": debt_paid, "refundable": left - amount},
         lots=tuple(sorted((each.lot.row for each in moves if each.lot.row.seq == seq), key=lambda row: row.id)),
-        uses=tuple(move.lot.use(move.amount) for move in moves if move.amount > 0),
-        facts={"debt_paid": debt_paid, "refundable": left - amount},
         refund=RefundPart(number=parent.refunds, parent_amount=parent.row.amount, refunded_after=parent.refunded),
     )
 

@@ -28,10 +28,5 @@ def spend(books: Books, command: Spend, asset: AssetType, now: datetime) -> Deci
 def burned(books: Books, wallet: Wallet, amount: int, facts: FactsOf | None = None) -> Decision:
     """Take `amount`, which must be available, out of a wallet in burn order, into the Treasury."""
     moves = wallet.burn(amount)
-    return Decision(
-        wallet=wallet,
-        amount=amount,
-        entries=books.lines(moves, (TREASURY_ID, amount)),
-        uses=tuple([move.lot.use(-move.amount) for move in moves]),
-        facts=facts,
-    )
+    uses = tuple([move.lot.use(-move.amount) for move in moves])
+    return Decision(wallet, amount, books.lines(moves, (TREASURY_ID, amount)), uses, facts)

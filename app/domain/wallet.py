@@ -26,7 +26,7 @@ class Lot:
 
     __slots__ = ("changed", "debt", "expired", "held", "is_new", "listed", "remaining", "reversed", "row")
 
-    def __init__(self, row: LotRow, *, is_new: bool) -> None:
+    def __init__(self, row: LotRow, *, is_new: bool = False) -> None:
         self.row = row
         self.is_new = is_new
         self.changed = is_new
@@ -88,10 +88,10 @@ class Wallet:
     def __init__(
         self,
         row: WalletRow,
-        *,
-        is_new: bool = False,
         due_until: datetime | None = None,
         next_due_at: datetime | None = None,
+        *,
+        is_new: bool = False,
     ) -> None:
         self.asset_type_id = row.asset_type_id
         self.posted = row.posted
@@ -127,7 +127,7 @@ class Wallet:
         """Return the lot of a row that was loaded; the same one each time."""
         lot = self._lots.get(row.id)
         if lot is None:
-            lot = self._lots[row.id] = Lot(row, is_new=False)
+            lot = self._lots[row.id] = Lot(row)
         return lot
 
     def lot(self, lot_id: UUID) -> Lot:

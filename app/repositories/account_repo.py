@@ -8,6 +8,7 @@ from app.domain.account import Account
 from app.domain.placement import account_id_of
 from app.domain.record import record
 from app.domain.records import AccountRow, AccountStatus
+from app.repositories.literals import literal, times
 from app.repositories.rows import account_row
 from app.repositories.statements import expect_rows, rows_of, statement
 
@@ -37,7 +38,7 @@ class ShownAccount:
 
 async def find_ids(connection: Connection, users: Sequence[tuple[str, int]]) -> dict[str, int]:
     """Return the account ids of those of `users` (external id, bucket) that have an account."""
-    rows = await connection.fetch(FIND_ACCOUNTS, [user for user, _ in users], [bucket for _, bucket in users])
+    rows = await connection.fetch(FIND_ACCOUNTS, [user for user, _ in users], literal([bucket for _, bucket in users]))
     return {row["external_user_id"]: row["id"] for row in rows}
 
 
@@ -51,8 +52,8 @@ async def lock(
     ordered = sorted(ids_and_buckets)
     rows = await connection.fetch(
         LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS,
-        [account_id for account_id, _ in ordered],
-        [bucket for _, bucket in ordered],
+        literal([account_id for account_id, _ in ordered]),
+        literal([bucket for _, bucket in ordered]),
     )
     return [account_row(row) for row in rows]
 
@@ -72,14 +73,14 @@ async def insert(connection: Connection, accounts: Sequence[Account], created_at
     """Open accounts with the history that this unit of work has given them."""
     await connection.execute(
         INSERT_ACCOUNTS,
-        [each.id for each in accounts],
-        [each.bucket for each in accounts],
+        literal([each.id for each in accounts]),
+        literal([each.bucket for each in accounts]),
         [each.external_user_id for each in accounts],
-        [each.history.last_seq for each in accounts],
+        literal([each.history.last_seq for each in accounts]),
         [each.history.last_hash for each in accounts],
-        [each.history.last_at for each in accounts],
-        [each.history.last_effective_at for each in accounts],
-        [created_at] * len(accounts),
+        times([each.history.last_at for each in accounts]),
+        times([each.history.last_effective_at for each in accounts]),
+        times([created_at] * len(accounts)),
     )
 
 
@@ -88,12 +89,12 @@ async def update(connection: Connection, accounts: Sequence[Account]) -> int:
     return rows_of(
         await connection.execute(
             UPDATE_ACCOUNTS,
-            [each.id for each in accounts],
-            [each.bucket for each in accounts],
-            [each.history.last_seq for each in accounts],
+            literal([each.id for each in accounts]),
+            literal([each.bucket for each in accounts]),
+            literal([each.history.last_seq for each in accounts]),
             [each.history.last_hash for each in accounts],
-            [each.history.last_at for each in accounts],
-            [each.history.last_effective_at for each in accounts],
+            times([each.history.last_at for each in accounts]),
+            times([each.history.last_effective_at for each in accounts]),
         )
     )
 
@@ -102,8 +103,8 @@ async def update_states(connection: Connection, accounts: Sequence[Account]) -> 
     """Write the names, states and limits of `accounts`."""
     status = await connection.execute(
         UPDATE_ACCOUNT_STATES,
-        [each.id for each in accounts],
-        [each.bucket for each in accounts],
+        literal([each.id for each in accounts]),
+        literal([each.bucket for each in accounts]),
         [each.external_user_id for each in accounts],
         [each.status for each in accounts],
         [each.books.limits for each in accounts],

@@ -55,7 +55,10 @@ def data(value: bytes | None) -> bytes:
 
 
 def text(value: str | None) -> bytes:
-    return NULL if value is None else data(value.encode())
+    if value is None:
+        return NULL
+    encoded = value.encode()
+    return _LENGTH.pack(len(encoded)) + encoded
 
 
 def array(type_id: int, elements: Sequence[bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """Holds: loading them with the lots that they reserve, and writing what became of them."""
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,8 @@ from app.repositories.binary_copy import (
     timestamp,
     uuid,
 )
-from app.repositories.rows import hold_row, lot_row
+from app.repositories.literals import literal, times
+from app.repositories.rows import hold_with_parts, lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_DUE = statement("load_due")
@@ -78,7 +79,7 @@ async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max
     (row,) = await connection.fetch(LOAD_DUE, *_binds(wallets), rows_max, parts_max)
     return LoadedDue(
         lots=[lot_row(each) for each in row["lots"]],
-        holds=[hold_row(each) for each in row["holds"]],
+        holds=[hold_with_parts(each) for each in row["holds"]],
         hold_lots=[lot_row(each) for each in row["hold_lots"]],
         next_due_at={(owner_id, asset_type_id): moment for owner_id, asset_type_id, moment in row["next"]},
     )
@@ -86,7 +87,9 @@ async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max
 
 async def load_parents(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[ParentRow]:
     """Load earlier transactions by id and bucket."""
-    rows = await connection.fetch(LOAD_PARENTS, [each for each, _ in ids], [bucket for _, bucket in ids])
+    rows = await connection.fetch(
+        LOAD_PARENTS, literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
+    )
     return [_parent_row(row) for row in rows]
 
 
@@ -94,7 +97,7 @@ async def load_future(connection: Connection, wallets: Sequence[WalletAt], rows_
     """Load what is to come in `wallets`, at most `rows_max` holds and as many lots of each."""
     (row,) = await connection.fetch(LOAD_FUTURE, *_binds(wallets), rows_max)
     return LoadedFuture(
-        holds=[hold_row(each) for each in row["holds"]],
+        holds=[hold_with_parts(each) for each in row["holds"]],
         hold_lots=[lot_row(each) for each in row["hold_lots"]],
         lots=[lot_row(each) for each in row["lots"]],
     )
@@ -121,24 +124,24 @@ async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, H
     """Write changed holds; their parts as array literals: unnest would flatten an array of arrays."""
     return await connection.execute(
         UPDATE_HOLDS,
-        [hold.id for _, hold in pairs],
-        [account.bucket for account, _ in pairs],
-        [hold.amount for _, hold in pairs],
-        [hold.captured for _, hold in pairs],
-        [hold.deadline for _, hold in pairs],
+        literal([hold.id for _, hold in pairs]),
+        literal([account.bucket for account, _ in pairs]),
+        literal([hold.amount for _, hold in pairs]),
+        literal([hold.captured for _, hold in pairs]),
+        times([hold.deadline for _, hold in pairs]),
         [hold.status for _, hold in pairs],
-        [_literal(str(lot.row.id) for lot, _, _ in hold.parts) for _, hold in pairs],
-        [_literal(str(amount) for _, amount, _ in hold.parts) for _, hold in pairs],
-        [_literal(f'"{held_at.isoformat()}"' for _, _, held_at in hold.parts) for _, hold in pairs],
+        [literal([lot.row.id for lot, _, _ in hold.parts]) for _, hold in pairs],
+        [literal([amount for _, amount, _ in hold.parts]) for _, hold in pairs],
+        [times([held_at for _, _, held_at in hold.parts]) for _, hold in pairs],
     )
 
 
 async def _close_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
     return await connection.execute(
         CLOSE_HOLDS,
-        [hold.id for _, hold in pairs],
-        [account.bucket for account, _ in pairs],
-        [hold.captured for _, hold in pairs],
+        literal([hold.id for _, hold in pairs]),
+        literal([account.bucket for account, _ in pairs]),
+        literal([hold.captured for _, hold in pairs]),
         [hold.status for _, hold in pairs],
     )
 
@@ -177,14 +180,10 @@ def _parent_row(columns: Any) -> ParentRow:  # noqa: ANN401
     )
 
 
-def _binds(wallets: Sequence[WalletAt]) -> tuple[list[Any], ...]:
+def _binds(wallets: Sequence[WalletAt]) -> tuple[str, str, str, str]:
     return (
-        [each.owner_id for each in wallets],
-        [each.bucket for each in wallets],
-        [each.asset_type_id for each in wallets],
-        [each.moment for each in wallets],
+        literal([each.owner_id for each in wallets]),
+        literal([each.bucket for each in wallets]),
+        literal([each.asset_type_id for each in wallets]),
+        times([each.moment for each in wallets]),
     )
-
-
-def _literal(elements: Iterable[str]) -> str:
-    return f"{{{','.join(elements)}}}"

@@ -25,6 +25,7 @@ from app.domain.records import (
     WalletRow,
 )
 from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid
+from app.repositories.literals import literal, times
 from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row
 from app.repositories.statements import expect_rows, statement
 
@@ -80,19 +81,19 @@ async def load(
     """
     row = await connection.fetchrow(
         LOAD_OWNERS,
-        [each.id for each in owners],
-        [each.bucket for each in owners],
-        [owner_id for owner_id, _, _ in keys],
-        [bucket for _, bucket, _ in keys],
+        literal([each.id for each in owners]),
+        literal([each.bucket for each in owners]),
+        literal([owner_id for owner_id, _, _ in keys]),
+        literal([bucket for _, bucket, _ in keys]),
         [key for _, _, key in keys],
-        asset_type_ids,
-        [owner.id for owner, _ in taken_from],
-        [owner.bucket for owner, _ in taken_from],
-        [owner.last_at for owner, _ in taken_from],
-        [asset_type_id for _, asset_type_id in taken_from],
+        literal(asset_type_ids),
+        literal([owner.id for owner, _ in taken_from]),
+        literal([owner.bucket for owner, _ in taken_from]),
+        times([owner.last_at for owner, _ in taken_from]),
+        literal([asset_type_id for _, asset_type_id in taken_from]),
         free_lots_max,
-        [hold_id for hold_id, _ in hold_ids],
-        [bucket for _, bucket in hold_ids],
+        literal([hold_id for hold_id, _ in hold_ids]),
+        literal([bucket for _, bucket in hold_ids]),
     )
     if row is None:
         raise AssertionError("a SELECT without FROM has one row")
@@ -108,7 +109,9 @@ async def load(
 
 
 async def _load_decided(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[DecidedRow]:
-    rows = await connection.fetch(LOAD_DECIDED, [each for each, _ in ids], [bucket for _, bucket in ids])
+    rows = await connection.fetch(
+        LOAD_DECIDED, literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
+    )
     return await _with_members(connection, [decided_row(row) for row in rows])
 
 
@@ -119,10 +122,10 @@ async def _with_members(connection: Connection, decided: list[DecidedRow]) -> li
         return decided
     found = await connection.fetch(
         FIND_MEMBERS,
-        [each.owner_id for each in groups],
-        [bucket_of_account(each.owner_id) for each in groups],
-        [each.transaction_id for each in groups],
-        [each.seq for each in groups],
+        literal([each.owner_id for each in groups]),
+        literal([bucket_of_account(each.owner_id) for each in groups]),
+        literal([each.transaction_id for each in groups]),
+        literal([each.seq for each in groups]),
         MEMBER_SEQS_MAX,
     )
     rows = await _load_decided(connection, [(row["id"], bucket_of_id(row["id"])) for row in found])
@@ -135,7 +138,9 @@ async def _with_members(connection: Connection, decided: list[DecidedRow]) -> li
 
 async def find_asset_types(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> dict[UUID, int | None]:
     """Return of which asset types those of `ids` (id, bucket) are that are there; None for those of none."""
-    rows = await connection.fetch(FIND_TRANSACTIONS, [each for each, _ in ids], [bucket for _, bucket in ids])
+    rows = await connection.fetch(
+        FIND_TRANSACTIONS, literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
+    )
     return {row["id"]: row["asset_type_id"] for row in rows}
 
 
@@ -216,9 +221,9 @@ async def _insert_notes(connection: Connection, transactions: Sequence[Transacti
         return
     status = await connection.execute(
         INSERT_NOTES,
-        [transaction.owner_id for transaction, _ in rows],
-        [transaction.bucket for transaction, _ in rows],
-        [transaction.seq for transaction, _ in rows],
+        literal([transaction.owner_id for transaction, _ in rows]),
+        literal([transaction.bucket for transaction, _ in rows]),
+        literal([transaction.seq for transaction, _ in rows]),
         [note.digest for _, note in rows],
         [note.salt for _, note in rows],
         [note.reference for _, note in rows],

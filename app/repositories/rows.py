@@ -1,5 +1,6 @@
 """Rows as records, built from their columns in the one order in which all statements name them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,7 +43,13 @@ def lot_row(columns: Any) -> LotRow:  # noqa: ANN401
 def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold."""
     *own, lot_ids, amounts, held_at = columns
-    return _hold(own, [*zip(lot_ids, amounts, held_at, strict=True)])
+    return _hold(own, zip(lot_ids, amounts, held_at, strict=True))
+
+
+def hold_with_parts(columns: Any) -> HoldRow:  # noqa: ANN401
+    """Build a hold that has parts for its arrays: the driver can't read an array in a record."""
+    *own, parts = columns
+    return _hold(own, parts)
 
 
 def hold_with_lots(columns: Any) -> tuple[HoldRow, list[LotRow]]:  # noqa: ANN401
@@ -55,7 +62,7 @@ def hold_with_lots(columns: Any) -> tuple[HoldRow, list[LotRow]]:  # noqa: ANN40
     return _hold(own, reserved), lots
 
 
-def _hold(columns: list[Any], parts: list[tuple[UUID, int, datetime]]) -> HoldRow:
+def _hold(columns: list[Any], parts: Iterable[tuple[UUID, int, datetime]]) -> HoldRow:
     hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status = columns
     reserved = tuple([HoldPart(*part) for part in parts])
     return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, _HOLD_STATUSES[status], reserved)

@@ -11,6 +11,7 @@ from app.domain.due import ReleasedPart, settled_balance
 from app.domain.record import record
 from app.domain.records import AccountRow, Balance, LotRow
 from app.domain.wallet import Lot, Wallet
+from app.repositories.literals import literal, times
 from app.repositories.rows import lot_row
 from app.repositories.statements import expect_rows, statement
 
@@ -38,10 +39,10 @@ async def load_free_lots(
     """Return the first `lots_max` lots, in burn order, of each of `wallets` (owner, asset type)."""
     rows = await connection.fetch(
         LOAD_FREE_LOTS,
-        [owner.id for owner, _ in wallets],
-        [owner.bucket for owner, _ in wallets],
-        [asset_type_id for _, asset_type_id in wallets],
-        [max(now, owner.last_at) for owner, _ in wallets],
+        literal([owner.id for owner, _ in wallets]),
+        literal([owner.bucket for owner, _ in wallets]),
+        literal([asset_type_id for _, asset_type_id in wallets]),
+        times([max(now, owner.last_at) for owner, _ in wallets]),
         lots_max,
     )
     return [lot_row(row) for row in rows]
@@ -69,15 +70,15 @@ async def _write_wallets(connection: Connection, sql: str, pairs: Sequence[tuple
         return
     status = await connection.execute(
         sql,
-        [account.id for account, _ in pairs],
-        [account.bucket for account, _ in pairs],
-        [wallet.asset_type_id for _, wallet in pairs],
-        [wallet.posted for _, wallet in pairs],
-        [wallet.held for _, wallet in pairs],
-        [wallet.next_due_at for _, wallet in pairs],
-        [wallet.day for _, wallet in pairs],
-        [wallet.day_spent for _, wallet in pairs],
-        [wallet.day_credited for _, wallet in pairs],
+        literal([account.id for account, _ in pairs]),
+        literal([account.bucket for account, _ in pairs]),
+        literal([wallet.asset_type_id for _, wallet in pairs]),
+        literal([wallet.posted for _, wallet in pairs]),
+        literal([wallet.held for _, wallet in pairs]),
+        times([wallet.next_due_at for _, wallet in pairs]),
+        times([wallet.day for _, wallet in pairs]),
+        literal([wallet.day_spent for _, wallet in pairs]),
+        literal([wallet.day_credited for _, wallet in pairs]),
     )
     expect_rows(status, len(pairs), "wallets")
 
@@ -87,17 +88,17 @@ async def _insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lo
         return
     status = await connection.execute(
         INSERT_LOTS,
-        [lot.id for _, lot in pairs],
-        [account.bucket for account, _ in pairs],
-        [account.id for account, _ in pairs],
-        [lot.row.asset_type_id for _, lot in pairs],
-        [lot.row.seq for _, lot in pairs],
+        literal([lot.id for _, lot in pairs]),
+        literal([account.bucket for account, _ in pairs]),
+        literal([account.id for account, _ in pairs]),
+        literal([lot.row.asset_type_id for _, lot in pairs]),
+        literal([lot.row.seq for _, lot in pairs]),
         [lot.row.kind for _, lot in pairs],
-        [lot.row.priority for _, lot in pairs],
-        [lot.row.expires_at for _, lot in pairs],
-        [lot.row.granted for _, lot in pairs],
-        [lot.remaining for _, lot in pairs],
-        [lot.held for _, lot in pairs],
+        literal([lot.row.priority for _, lot in pairs]),
+        times([lot.row.expires_at for _, lot in pairs]),
+        literal([lot.row.granted for _, lot in pairs]),
+        literal([lot.remaining for _, lot in pairs]),
+        literal([lot.held for _, lot in pairs]),
     )
     expect_rows(status, len(pairs), "lots")
 
@@ -107,10 +108,10 @@ async def _update_lots(connection: Connection, pairs: Sequence[tuple[Account, Lo
         return
     status = await connection.execute(
         UPDATE_LOTS,
-        [lot.id for _, lot in pairs],
-        [account.bucket for account, _ in pairs],
-        [lot.remaining for _, lot in pairs],
-        [lot.held for _, lot in pairs],
+        literal([lot.id for _, lot in pairs]),
+        literal([account.bucket for account, _ in pairs]),
+        literal([lot.remaining for _, lot in pairs]),
+        literal([lot.held for _, lot in pairs]),
     )
     expect_rows(status, len(pairs), "lots")
 
@@ -120,11 +121,11 @@ async def _mark_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]
         return
     status = await connection.execute(
         UPDATE_LOT_MARKS,
-        [lot.id for _, lot in pairs],
-        [account.bucket for account, _ in pairs],
-        [lot.debt for _, lot in pairs],
-        [lot.expired for _, lot in pairs],
-        [lot.reversed for _, lot in pairs],
+        literal([lot.id for _, lot in pairs]),
+        literal([account.bucket for account, _ in pairs]),
+        literal([lot.debt for _, lot in pairs]),
+        literal([lot.expired for _, lot in pairs]),
+        literal([lot.reversed for _, lot in pairs]),
     )
     expect_rows(status, len(pairs), "lots")
 
@@ -134,8 +135,8 @@ async def read_balances(connection: Connection, questions: Sequence[BalanceQuest
     rows = await connection.fetch(
         READ_BALANCES,
         [each.external_user_id for each in questions],
-        [each.bucket for each in questions],
-        [each.asset_type_id for each in questions],
+        literal([each.bucket for each in questions]),
+        literal([each.asset_type_id for each in questions]),
     )
     answers: list[Balance | None] = [None] * len(questions)
     for row in rows:

@@ -22,7 +22,11 @@ _NOT_ZERO = r"0*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*"
 PLAIN_TEXT: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
 """What `check_text` takes, for the document; halves of surrogate pairs can't be sent as UTF-8 anyway."""
 
-_USER_TEXT: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f/\ufffd]+$"}
+_USER_TEXT: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": USER_ID_BYTES_MAX,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f/\ufffd]+$",
+}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -182,8 +186,6 @@ UserId = Annotated[
     str,
     AfterValidator(check_user_id),
     Field(
-        min_length=1,
-        max_length=USER_ID_BYTES_MAX,
         description="Your app's id of the user: at most 255 bytes of UTF-8.",
         examples=["user_alice"],
         json_schema_extra=_USER_TEXT,
@@ -248,7 +250,7 @@ PageLimit = Annotated[int, Field(ge=1, le=PAGE_MAX), BeforeValidator(_plain_digi
 NamePrefix = Annotated[
     str,
     AfterValidator(check_user_id),
-    Field(min_length=1, max_length=USER_ID_BYTES_MAX, json_schema_extra=_USER_TEXT),
+    Field(json_schema_extra=_USER_TEXT),
 ]
 Identifier = Annotated[UUID, BeforeValidator(_plain_uuid), Field(description="An id that an answer gave.")]
 PlainText = Annotated[str, AfterValidator(check_text)]

@@ -183,11 +183,8 @@ class _Loading:
             )
         until = {} if due is None else _loaded_until(due)
         for wallet_of, row in self._rows.items():
-            wallet = self._wallets[wallet_of] = Wallet(
-                row,
-                due_until=until.get(wallet_of),
-                next_due_at=None if due is None else due.next_due_at.get(wallet_of),
-            )
+            next_due_at = None if due is None else due.next_due_at.get(wallet_of)
+            wallet = self._wallets[wallet_of] = Wallet(row, until.get(wallet_of), next_due_at)
             self._books.wallets[row.owner_id].append(wallet)
         if due is not None:
             self._know(due.hold_lots, due.holds)

@@ -6,6 +6,6 @@ UPDATE holds AS h
        lot_ids = '{}',
        lot_amounts = '{}',
        lot_held_at = '{}'
-  FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::text[]) AS c (id, bucket, captured, status)
+  FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[], $4::text[]) AS c (id, bucket, captured, status)
  WHERE h.id = c.id
    AND h.bucket = c.bucket

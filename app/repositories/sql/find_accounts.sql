@@ -2,7 +2,7 @@
 -- Binds: $1 external user ids, $2 their buckets. Locks: none.
 -- Rows: external_user_id, id; nothing for an unknown user.
 SELECT u.external_user_id, a.id
-  FROM unnest($1::text[], $2::smallint[]) AS u (external_user_id, bucket)
+  FROM unnest($1::text[], $2::text::smallint[]) AS u (external_user_id, bucket)
  CROSS JOIN LATERAL (
        SELECT accounts.id
          FROM accounts

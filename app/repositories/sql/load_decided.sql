@@ -30,7 +30,7 @@ SELECT t.owner_id, t.idempotency_key, t.id, t.seq, t.type, t.outcome, t.asset_ty
               AND e.bucket = t.bucket
             ORDER BY e.line
        ) AS lines
-  FROM unnest($1::uuid[], $2::smallint[]) AS named (id, bucket)
+  FROM unnest($1::text::uuid[], $2::text::smallint[]) AS named (id, bucket)
  CROSS JOIN LATERAL (
        SELECT transactions.*
          FROM transactions

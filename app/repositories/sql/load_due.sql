@@ -3,12 +3,13 @@
 --        most for each wallet; $6 after how many lots that those holds reserve no further hold is loaded.
 -- Locks: none. Rows: one, with arrays:
 --   lots      (the columns of a lot; those that have something free to expire, soonest first within a wallet)
---   holds     (the columns of a hold; those whose deadline has come, soonest first within a wallet)
+--   holds     (the columns of a hold, for its arrays the parts; those whose deadline has come, soonest first within a
+--              wallet)
 --   hold lots (the columns of a lot; what those holds reserve)
 --   next      (owner, asset type, the first expiry or deadline that is still to come)
 WITH wallet AS MATERIALIZED (
     SELECT w.*
-      FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[])
+      FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::integer[], $4::text::timestamptz[])
            AS w (owner_id, bucket, asset_type_id, now)
 ),
 due_lot AS MATERIALIZED (
@@ -50,8 +51,11 @@ SELECT ARRAY(
              FROM due_lot AS d
        ) AS lots,
        ARRAY(
-           SELECT ROW(d.id, d.owner_id, d.asset_type_id, d.seq, d.amount, d.captured, d.deadline, d.status, d.lot_ids,
-                      d.lot_amounts, d.lot_held_at)
+           SELECT ROW(d.id, d.owner_id, d.asset_type_id, d.seq, d.amount, d.captured, d.deadline, d.status,
+                      ARRAY(
+                          SELECT ROW(p.lot_id, p.amount, p.held_at)
+                            FROM unnest(d.lot_ids, d.lot_amounts, d.lot_held_at) AS p (lot_id, amount, held_at)
+                      ))
              FROM due_hold AS d
        ) AS holds,
        ARRAY(

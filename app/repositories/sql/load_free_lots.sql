@@ -3,7 +3,7 @@
 -- Locks: none. Rows: the columns of a lot, in burn order within a wallet (the order of ix_lots_burn).
 SELECT l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted, l.remaining, l.held,
        l.debt, l.expired, l.reversed
-  FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[])
+  FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::integer[], $4::text::timestamptz[])
        AS w (owner_id, bucket, asset_type_id, now)
  CROSS JOIN LATERAL (
        SELECT lots.*

@@ -3,12 +3,12 @@
 -- Binds: $1 owner ids, $2 buckets, $3 asset type ids, $4 the last deadline that the commands themselves may set (NULL:
 --        none); $5 how many holds, and how many lots, at most for each wallet.
 -- Locks: none; the owners are locked. Rows: one, with arrays:
---   holds     (the columns of a hold; the open ones, soonest deadline first within a wallet)
+--   holds     (the columns of a hold, for its arrays the parts; the open ones, soonest deadline first within a wallet)
 --   hold lots (the columns of a lot; what those holds reserve)
 --   lots      (the columns of a lot; those that expire in time, soonest first within a wallet)
 WITH wallet AS MATERIALIZED (
     SELECT w.*
-      FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::timestamptz[])
+      FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::integer[], $4::text::timestamptz[])
            AS w (owner_id, bucket, asset_type_id, until)
 ),
 hold AS MATERIALIZED (
@@ -26,8 +26,11 @@ hold AS MATERIALIZED (
            ) AS d
 )
 SELECT ARRAY(
-           SELECT ROW(h.id, h.owner_id, h.asset_type_id, h.seq, h.amount, h.captured, h.deadline, h.status, h.lot_ids,
-                      h.lot_amounts, h.lot_held_at)
+           SELECT ROW(h.id, h.owner_id, h.asset_type_id, h.seq, h.amount, h.captured, h.deadline, h.status,
+                      ARRAY(
+                          SELECT ROW(p.lot_id, p.amount, p.held_at)
+                            FROM unnest(h.lot_ids, h.lot_amounts, h.lot_held_at) AS p (lot_id, amount, held_at)
+                      ))
              FROM hold AS h
        ) AS holds,
        ARRAY(

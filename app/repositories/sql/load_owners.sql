@@ -18,7 +18,7 @@ WITH clock AS MATERIALIZED (
 SELECT (SELECT now FROM clock) AS now,
        ARRAY(
            SELECT ROW(w.owner_id, w.asset_type_id, w.posted, w.held, w.next_due_at, w.day, w.day_spent, w.day_credited)
-             FROM unnest($1::bigint[], $2::smallint[]) AS o (id, bucket)
+             FROM unnest($1::text::bigint[], $2::text::smallint[]) AS o (id, bucket)
             CROSS JOIN LATERAL (
                   SELECT wallets.*
                     FROM wallets
@@ -31,7 +31,7 @@ SELECT (SELECT now FROM clock) AS now,
            SELECT ROW(l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority, l.expires_at, l.granted,
                       l.remaining, l.held, l.debt, l.expired, l.reversed)
              FROM clock
-            CROSS JOIN unnest($7::bigint[], $8::smallint[], $9::timestamptz[], $10::integer[])
+            CROSS JOIN unnest($7::text::bigint[], $8::text::smallint[], $9::text::timestamptz[], $10::text::integer[])
                        AS s (owner_id, bucket, last_at, asset_type_id)
             CROSS JOIN LATERAL (
                   SELECT lots.*
@@ -59,14 +59,14 @@ SELECT (SELECT now FROM clock) AS now,
                                  SELECT lots.* FROM lots WHERE lots.id = p.lot_id AND lots.bucket = h.bucket LIMIT 1
                                  ) AS l
                       ))
-             FROM unnest($12::uuid[], $13::smallint[]) AS named (id, bucket)
+             FROM unnest($12::text::uuid[], $13::text::smallint[]) AS named (id, bucket)
             CROSS JOIN LATERAL (
                   SELECT holds.* FROM holds WHERE holds.id = named.id AND holds.bucket = named.bucket LIMIT 1
                   ) AS h
        ) AS holds,
        ARRAY(
            SELECT t.id
-             FROM unnest($3::bigint[], $4::smallint[], $5::text[]) AS k (owner_id, bucket, idempotency_key)
+             FROM unnest($3::text::bigint[], $4::text::smallint[], $5::text[]) AS k (owner_id, bucket, idempotency_key)
             CROSS JOIN LATERAL (
                   SELECT transactions.id
                     FROM transactions
@@ -79,7 +79,7 @@ SELECT (SELECT now FROM clock) AS now,
        ARRAY(
            SELECT ROW(a.id, a.code, a.name, a.scale::integer, a.status, a.default_expiry_days, a.hold_seconds,
                       a.amount_min, a.amount_max, a.balance_max, a.daily_spend_max, a.daily_credit_max)
-             FROM unnest($6::integer[]) AS wanted (id)
+             FROM unnest($6::text::integer[]) AS wanted (id)
             CROSS JOIN LATERAL (
                   SELECT asset_types.* FROM asset_types WHERE asset_types.id = wanted.id LIMIT 1
                   ) AS a

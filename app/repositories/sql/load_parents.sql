@@ -18,7 +18,7 @@ SELECT t.id, t.owner_id, t.type, t.outcome, t.asset_type_id, t.amount, t.created
               AND e.bucket = t.bucket
             ORDER BY e.line
        )
-  FROM unnest($1::uuid[], $2::smallint[]) AS named (id, bucket)
+  FROM unnest($1::text::uuid[], $2::text::smallint[]) AS named (id, bucket)
  CROSS JOIN LATERAL (
        SELECT transactions.*
          FROM transactions

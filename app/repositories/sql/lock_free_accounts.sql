@@ -5,7 +5,7 @@
 -- but every other row as of its own start: all else is loaded by a later statement.)
 SELECT a.id, a.bucket, a.external_user_id, a.status, a.last_seq, a.last_hash, a.last_at, a.last_effective_at,
        a.limits
-  FROM unnest($1::bigint[], $2::smallint[]) AS o (id, bucket)
+  FROM unnest($1::text::bigint[], $2::text::smallint[]) AS o (id, bucket)
  CROSS JOIN LATERAL (
        SELECT accounts.*
          FROM accounts

@@ -35,7 +35,7 @@ SELECT q.number, a.id AS account_id, w.posted, w.held,
               AND h.deadline <= clock.now
        ) END AS released
   FROM clock
- CROSS JOIN unnest($1::text[], $2::smallint[], $3::integer[])
+ CROSS JOIN unnest($1::text[], $2::text::smallint[], $3::text::integer[])
        WITH ORDINALITY AS q (external_user_id, bucket, asset_type_id, number)
  CROSS JOIN LATERAL (
        SELECT accounts.id

@@ -5,7 +5,7 @@ UPDATE accounts AS a
        status = c.status,
        limits = c.limits,
        metadata = CASE WHEN a.external_user_id = c.external_user_id THEN a.metadata END
-  FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[])
+  FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text[], $4::text[], $5::text[])
        AS c (id, bucket, external_user_id, status, limits)
  WHERE a.id = c.id
    AND a.bucket = c.bucket

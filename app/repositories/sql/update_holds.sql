@@ -9,7 +9,7 @@ UPDATE holds AS h
        lot_ids = c.lot_ids::uuid[],
        lot_amounts = c.lot_amounts::bigint[],
        lot_held_at = c.lot_held_at::timestamptz[]
-  FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
+  FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[], $4::text::bigint[], $5::text::timestamptz[], $6::text[], $7::text[],
               $8::text[], $9::text[])
        AS c (id, bucket, amount, captured, deadline, status, lot_ids, lot_amounts, lot_held_at)
  WHERE h.id = c.id

@@ -4,7 +4,7 @@ UPDATE lots AS l
    SET debt = c.debt,
        expired = c.expired,
        reversed = c.reversed
-  FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[])
+  FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[], $4::text::bigint[], $5::text::boolean[])
        AS c (id, bucket, debt, expired, reversed)
  WHERE l.id = c.id
    AND l.bucket = c.bucket

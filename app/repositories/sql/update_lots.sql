@@ -4,6 +4,6 @@ UPDATE lots AS l
    SET remaining = c.remaining,
        held = c.held,
        open = c.remaining > 0
-  FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[]) AS c (id, bucket, remaining, held)
+  FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[], $4::text::bigint[]) AS c (id, bucket, remaining, held)
  WHERE l.id = c.id
    AND l.bucket = c.bucket
