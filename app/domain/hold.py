@@ -37,9 +37,11 @@ class Hold:
         return self.status is HoldStatus.OPEN
 
     @property
-    def is_only_closed(self) -> bool:
-        """Whether nothing else has changed in it but that it has ended, and what was captured of it."""
-        return not self.is_open and self.amount == self.row.amount and self.deadline == self.row.deadline
+    def is_only_ended(self) -> bool:
+        """Whether all that has changed in it is that it has ended, and what was captured of it."""
+        if not self.changed or self.is_new or self.status is HoldStatus.OPEN:
+            return False
+        return self.amount == self.row.amount and self.deadline == self.row.deadline
 
     @property
     def left(self) -> int:

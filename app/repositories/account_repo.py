@@ -10,7 +10,7 @@ from app.domain.record import record
 from app.domain.records import AccountRow, AccountStatus
 from app.repositories.literals import literal, times
 from app.repositories.rows import account_row
-from app.repositories.statements import expect_rows, rows_of, statement
+from app.repositories.statements import expect_rows, statement
 
 FIND_ACCOUNTS = statement("find_accounts")
 LOCK_ACCOUNTS = statement("lock_accounts")
@@ -18,7 +18,6 @@ READ_ACCOUNT = statement("read_account")
 LOCK_FREE_ACCOUNTS = statement("lock_free_accounts")
 TAKE_ACCOUNT_NUMBERS = statement("take_account_numbers")
 INSERT_ACCOUNTS = statement("insert_accounts")
-UPDATE_ACCOUNTS = statement("update_accounts")
 UPDATE_ACCOUNT_STATES = statement("update_account_states")
 ERASE_NOTES = statement("erase_notes")
 OPEN_ACCOUNT = statement("open_account")
@@ -81,21 +80,6 @@ async def insert(connection: Connection, accounts: Sequence[Account], created_at
         times([each.history.last_at for each in accounts]),
         times([each.history.last_effective_at for each in accounts]),
         times([created_at] * len(accounts)),
-    )
-
-
-async def update(connection: Connection, accounts: Sequence[Account]) -> int:
-    """Move the histories of `accounts` on; return how many rows were changed."""
-    return rows_of(
-        await connection.execute(
-            UPDATE_ACCOUNTS,
-            literal([each.id for each in accounts]),
-            literal([each.bucket for each in accounts]),
-            literal([each.history.last_seq for each in accounts]),
-            [each.history.last_hash for each in accounts],
-            times([each.history.last_at for each in accounts]),
-            times([each.history.last_effective_at for each in accounts]),
-        )
     )
 
 

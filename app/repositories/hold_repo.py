@@ -30,7 +30,6 @@ LOAD_DUE = statement("load_due")
 LOAD_PARENTS = statement("load_parents")
 LOAD_FUTURE = statement("load_future")
 UPDATE_HOLDS = statement("update_holds")
-CLOSE_HOLDS = statement("close_holds")
 
 HOLD_COLUMNS = (
     *("id", "bucket", "owner_id", "asset_type_id", "seq", "amount", "captured", "deadline"),
@@ -104,13 +103,11 @@ async def load_future(connection: Connection, wallets: Sequence[WalletAt], rows_
 
 
 async def write(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write the holds that were placed or changed."""
+    """Write the holds that were placed, and those in which more has changed than that they have ended."""
     changed = [(account, hold) for account in accounts for hold in account.books.holds.values() if hold.changed]
-    known = [pair for pair in changed if not pair[1].is_new]
     for write_some, pairs in (
         (_insert_holds, [pair for pair in changed if pair[1].is_new]),
-        (_update_holds, [pair for pair in known if not pair[1].is_only_closed]),
-        (_close_holds, [pair for pair in known if pair[1].is_only_closed]),
+        (_update_holds, [pair for pair in changed if not (pair[1].is_new or pair[1].is_only_ended)]),
     ):
         if pairs:
             expect_rows(await write_some(connection, pairs), len(pairs), "holds")
@@ -133,16 +130,6 @@ async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, H
         [literal([lot.row.id for lot, _, _ in hold.parts]) for _, hold in pairs],
         [literal([amount for _, amount, _ in hold.parts]) for _, hold in pairs],
         [times([held_at for _, _, held_at in hold.parts]) for _, hold in pairs],
-    )
-
-
-async def _close_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
-    return await connection.execute(
-        CLOSE_HOLDS,
-        literal([hold.id for _, hold in pairs]),
-        literal([account.bucket for account, _ in pairs]),
-        literal([hold.captured for _, hold in pairs]),
-        [hold.status for _, hold in pairs],
     )
 
 

@@ -17,9 +17,7 @@ from app.repositories.statements import expect_rows, statement
 
 LOAD_FREE_LOTS = statement("load_free_lots")
 INSERT_WALLETS = statement("insert_wallets")
-UPDATE_WALLETS = statement("update_wallets")
 INSERT_LOTS = statement("insert_lots")
-UPDATE_LOTS = statement("update_lots")
 UPDATE_LOT_MARKS = statement("update_lot_marks")
 READ_BALANCES = statement("read_balances")
 FIND_DUE = statement("find_due")
@@ -48,28 +46,26 @@ async def load_free_lots(
     return [lot_row(row) for row in rows]
 
 
-async def write(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write the wallets that changed."""
-    changed = [(account, each) for account in accounts for each in account.books.wallets.values() if each.changed]
-    await _write_wallets(connection, INSERT_WALLETS, [pair for pair in changed if pair[1].is_new])
-    await _write_wallets(connection, UPDATE_WALLETS, [pair for pair in changed if not pair[1].is_new])
+async def insert(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Write the wallets that came into being."""
+    new = [(account, each) for account in accounts for each in account.books.wallets.values() if each.is_new]
+    changed = [pair for pair in new if pair[1].changed]
+    if changed:
+        expect_rows(await connection.execute(INSERT_WALLETS, *wallet_columns(changed)), len(changed), "wallets")
 
 
 async def write_lots(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write the lots that were made or changed."""
+    """Write the lots that were made, and what is rarely changed in lots."""
     changed = [
         (account, lot) for account in accounts for each in account.books.wallets.values() for lot in each.lots_changed
     ]
     await _insert_lots(connection, [pair for pair in changed if pair[1].is_new])
-    await _update_lots(connection, [pair for pair in changed if not pair[1].is_new])
     await _mark_lots(connection, [pair for pair in changed if pair[1].is_marked])
 
 
-async def _write_wallets(connection: Connection, sql: str, pairs: Sequence[tuple[Account, Wallet]]) -> None:
-    if not pairs:
-        return
-    status = await connection.execute(
-        sql,
+def wallet_columns(pairs: Sequence[tuple[Account, Wallet]]) -> tuple[str, ...]:
+    """Return what to store of wallets, an array a column."""
+    return (
         literal([account.id for account, _ in pairs]),
         literal([account.bucket for account, _ in pairs]),
         literal([wallet.asset_type_id for _, wallet in pairs]),
@@ -80,7 +76,6 @@ async def _write_wallets(connection: Connection, sql: str, pairs: Sequence[tuple
         literal([wallet.day_spent for _, wallet in pairs]),
         literal([wallet.day_credited for _, wallet in pairs]),
     )
-    expect_rows(status, len(pairs), "wallets")
 
 
 async def _insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
@@ -97,19 +92,6 @@ async def _insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lo
         literal([lot.row.priority for _, lot in pairs]),
         times([lot.row.expires_at for _, lot in pairs]),
         literal([lot.row.granted for _, lot in pairs]),
-        literal([lot.remaining for _, lot in pairs]),
-        literal([lot.held for _, lot in pairs]),
-    )
-    expect_rows(status, len(pairs), "lots")
-
-
-async def _update_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
-    if not pairs:
-        return
-    status = await connection.execute(
-        UPDATE_LOTS,
-        literal([lot.id for _, lot in pairs]),
-        literal([account.bucket for account, _ in pairs]),
         literal([lot.remaining for _, lot in pairs]),
         literal([lot.held for _, lot in pairs]),
     )

@@ -19,7 +19,7 @@ from app.domain.errors import LedgerCorrupt, UnknownUser, WalletError
 from app.domain.placement import account_id_of, bucket_of_account
 from app.domain.records import AccountRow, AccountStatus, AnyReceipt
 from app.domain.settlement import SYSTEM
-from app.repositories import account_repo, hold_repo, ledger_repo, wallet_repo
+from app.repositories import account_repo, hold_repo, ledger_repo, projection_repo, wallet_repo
 from app.services.account_directory import AccountDirectory
 from app.services.ids import new_id
 from app.services.loading import LoadedBooks, load_books
@@ -169,9 +169,7 @@ def _decide(command: Command, accounts: dict[str, Account], books: LoadedBooks) 
 
 
 async def _append(connection: Connection, accounts: Sequence[Account], now: datetime) -> None:
-    moved = [each for each in accounts if each.history.appended and not each.is_new]
-    if moved and await account_repo.update(connection, moved) != len(moved):
-        raise AssertionError("an account that is locked was not updated")
+    await projection_repo.update(connection, accounts)
     opened = sorted((each for each in accounts if each.history.appended and each.is_new), key=_opening_order)
     if opened:
         await account_repo.insert(connection, opened, now)
@@ -180,7 +178,7 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
         for each in changed:
             if each.is_erased:
                 await account_repo.erase_notes(connection, each.id, each.bucket)
-    await wallet_repo.write(connection, accounts)
+    await wallet_repo.insert(connection, accounts)
     await ledger_repo.append(connection, accounts)
     await wallet_repo.write_lots(connection, accounts)
     await hold_repo.write(connection, accounts)

@@ -49,7 +49,6 @@ HELD_LOTS = ("lot_ids", "lot_amounts", "lot_held_at")
 """What a hold reserves, as the text of arrays."""
 
 HOT = {
-    "close_holds": Hot(("hold_id", "bucket", "held", "status")),
     "erase_notes": Hot(("id", "bucket", 0, NOTES_ERASED_MAX), takes_arrays=False),
     "find_accounts": Hot(("external_user_id", "bucket")),
     "find_members": Hot(("id", "bucket", "transaction_id", "asset_type_id", GROUP_MAX)),
@@ -88,11 +87,16 @@ HOT = {
     "take_account_numbers": Hot((MANY,)),
     "take_tokens": Hot(("id", "amount", "amount", "amount")),
     "update_account_states": Hot(("id", "bucket", "external_user_id", "words", "words")),
-    "update_accounts": Hot(("id", "bucket", "next_seq", "hash", "moment", "moment")),
     "update_holds": Hot(("hold_id", "bucket", "amount", "held", "moment", "status", *HELD_LOTS)),
     "update_lot_marks": Hot(("lot_id", "bucket", "held", "held", "reversed")),
-    "update_lots": Hot(("lot_id", "bucket", "amount", "held")),
-    "update_wallets": Hot(("id", "bucket", "asset_type_id", "amount", "held", "moment", "day", "amount", "amount")),
+    "update_projections": Hot(
+        (
+            *("id", "bucket", "next_seq", "hash", "moment", "moment"),
+            *("id", "bucket", "asset_type_id", "amount", "held", "moment", "day", "amount", "amount"),
+            *("lot_id", "bucket", "amount", "held"),
+            *("hold_id", "bucket", "held", "status"),
+        )
+    ),
 }
 
 NOT_HOT = {
