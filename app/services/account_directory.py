@@ -1,5 +1,6 @@
 """Which account id a user has: an immutable fact, kept in memory so that a unit of work need not ask for it."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from app.database import Connection
@@ -12,7 +13,7 @@ class AccountDirectory:
     """The account ids of users that were met lately, at most `REMEMBERED_MAX` of them. Absence is never remembered."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
+        self._ids = OrderedDict[str, int]()  # a dict takes the longer to find its first, the more were dropped
 
     async def find(self, connection: Connection, users: Mapping[str, int]) -> dict[str, int]:
         """Return the account ids of those of `users` (external id → bucket) that have an account."""
@@ -26,9 +27,9 @@ class AccountDirectory:
 
     def remember(self, ids: Mapping[str, int]) -> None:
         """Remember committed accounts, dropping the oldest beyond the limit."""
-        self._ids |= ids
+        self._ids.update(ids)
         while len(self._ids) > REMEMBERED_MAX:
-            del self._ids[next(iter(self._ids))]
+            self._ids.popitem(last=False)
 
     def forget(self, users: Iterable[str]) -> None:
         """Drop users whose id turned out to be another."""

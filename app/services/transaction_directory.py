@@ -1,5 +1,6 @@
 """Of which asset type a transaction is: an immutable fact, kept in memory because it is needed to read amounts."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -14,7 +15,7 @@ class TransactionDirectory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asset_types: dict[UUID, int | None] = {}
+        self._asset_types = OrderedDict[UUID, int | None]()  # as in AccountDirectory
 
     def remember(self, transaction_id: UUID, asset_type_id: int) -> None:
         """Remember a committed transaction."""
@@ -40,6 +41,6 @@ class TransactionDirectory:
         return found
 
     def _keep(self, asset_types: dict[UUID, int | None]) -> None:
-        self._asset_types |= asset_types
+        self._asset_types.update(asset_types)
         while len(self._asset_types) > REMEMBERED_MAX:
-            del self._asset_types[next(iter(self._asset_types))]
+            self._asset_types.popitem(last=False)
