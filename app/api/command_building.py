@@ -46,8 +46,6 @@ from app.schemas.requests import (
     ExtendRequest,
     GroupRequest,
     HoldRequest,
-    OnHoldOperation,
-    OnTransactionOperation,
     RefundRequest,
     ReleaseRequest,
     ReversalRequest,
@@ -80,13 +78,6 @@ async def named_asset(catalogue: Catalogue, asset_type_id: int | None, asset_cod
     if asset_code is not None and asset_type_id is None:
         return await catalogue.by_code(asset_code)
     raise AssetAmbiguous
-
-
-def target_of(body: WriteRequest) -> UUID | None:
-    """Return the hold or transaction that an operation of a group or batch is about."""
-    if isinstance(body, OnHoldOperation):
-        return body.hold_id
-    return body.transaction_id if isinstance(body, OnTransactionOperation) else None
 
 
 async def build_operation(
@@ -123,7 +114,7 @@ async def build_group(services: Services, body: GroupRequest, sender: Sender) ->
             if each.idempotency_key is not None or each.dry_run:
                 name = "dry_run" if each.dry_run else "idempotency_key"
                 raise FieldInvalid(field=name, reason="it is the group's, not an operation's")
-            member, asset = await build_operation(services, TransactionType(each.type), each, within, target_of(each))
+            member, asset = await build_operation(services, TransactionType(each.type), each, within, each.target)
         except WalletError as error:
             error.facts["operation"] = number
             raise

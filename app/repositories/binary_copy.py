@@ -7,6 +7,7 @@ A row is the number of its columns, and each column its length and its bytes, or
 import struct
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from app.database import Connection
@@ -59,6 +60,12 @@ def text(value: str | None) -> bytes:
         return NULL
     encoded = value.encode()
     return _LENGTH.pack(len(encoded)) + encoded
+
+
+@lru_cache(maxsize=256)
+def word(value: str) -> bytes:
+    """Return a text that many rows have."""
+    return text(value)
 
 
 def array(type_id: int, elements: Sequence[bytes]) -> bytes:

@@ -18,9 +18,9 @@ from app.repositories.binary_copy import (
     array,
     copy_rows,
     int8,
-    text,
     timestamp,
     uuid,
+    word,
 )
 from app.repositories.literals import literal, times
 from app.repositories.rows import hold_with_parts, lot_row
@@ -102,24 +102,18 @@ async def load_future(connection: Connection, wallets: Sequence[WalletAt], rows_
     )
 
 
-async def write(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write the holds that were placed, and those in which more has changed than that they have ended."""
-    changed = [(account, hold) for account in accounts for hold in account.books.holds.values() if hold.changed]
-    for write_some, pairs in (
-        (_insert_holds, [pair for pair in changed if pair[1].is_new]),
-        (_update_holds, [pair for pair in changed if not (pair[1].is_new or pair[1].is_only_ended)]),
-    ):
-        if pairs:
-            expect_rows(await write_some(connection, pairs), len(pairs), "holds")
+async def insert(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
+    """Write holds that were placed."""
+    if pairs:
+        status = await copy_rows(connection, "holds", HOLD_COLUMNS, (_new_row(*pair) for pair in pairs))
+        expect_rows(status, len(pairs), "holds")
 
 
-async def _insert_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
-    return await copy_rows(connection, "holds", HOLD_COLUMNS, (_new_row(*pair) for pair in pairs))
-
-
-async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> str:
-    """Write changed holds; their parts as array literals: unnest would flatten an array of arrays."""
-    return await connection.execute(
+async def update(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) -> None:
+    """Write holds in which more has changed than that they have ended. Parts are texts: unnest would flatten them."""
+    if not pairs:
+        return
+    status = await connection.execute(
         UPDATE_HOLDS,
         literal([hold.id for _, hold in pairs]),
         literal([account.bucket for account, _ in pairs]),
@@ -131,21 +125,23 @@ async def _update_holds(connection: Connection, pairs: Sequence[tuple[Account, H
         [literal([amount for _, amount, _ in hold.parts]) for _, hold in pairs],
         [times([held_at for _, _, held_at in hold.parts]) for _, hold in pairs],
     )
+    expect_rows(status, len(pairs), "holds")
 
 
 def _new_row(account: Account, hold: Hold) -> bytes:
     row, parts = hold.row, hold.parts
+    fixed = _HOLD.pack(
+        len(HOLD_COLUMNS),
+        16, row.id.bytes, 2, account.bucket, 8, row.owner_id, 4, row.asset_type_id, 8, row.seq,
+        8, hold.amount, 8, hold.captured, 8, timestamp(hold.deadline),
+    )  # fmt: skip
     return b"".join(
         (
-            _HOLD.pack(
-                len(HOLD_COLUMNS),
-                *(16, row.id.bytes, 2, account.bucket, 8, row.owner_id, 4, row.asset_type_id, 8, row.seq),
-                *(8, hold.amount, 8, hold.captured, 8, timestamp(hold.deadline)),
-            ),
+            fixed,
             array(UUID_TYPE, [uuid(lot.row.id) for lot, _, _ in parts]),
             array(INT8_TYPE, [int8(amount) for _, amount, _ in parts]),
             array(TIMESTAMPTZ_TYPE, [int8(timestamp(held_at)) for _, _, held_at in parts]),
-            text(hold.status),
+            word(hold.status),
         )
     )
 

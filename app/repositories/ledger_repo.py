@@ -24,7 +24,7 @@ from app.domain.records import (
     TransactionType,
     WalletRow,
 )
-from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid
+from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid, word
 from app.repositories.literals import literal, times
 from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row
 from app.repositories.statements import expect_rows, statement
@@ -174,16 +174,17 @@ async def _insert_entries(connection: Connection, transactions: Sequence[Transac
 
 def _header(transaction: TransactionRecord, digest: bytes) -> bytes:
     t = transaction
+    fixed = _HEADER.pack(
+        len(HEADER_COLUMNS),
+        16, t.id.bytes, 2, t.bucket, 8, t.owner_id, 8, t.seq,
+        8, timestamp(t.created_at), 8, timestamp(t.effective_at), 32, digest,
+    )  # fmt: skip
     return b"".join(
         (
-            _HEADER.pack(
-                len(HEADER_COLUMNS),
-                *(16, t.id.bytes, 2, t.bucket, 8, t.owner_id, 8, t.seq),
-                *(8, timestamp(t.created_at), 8, timestamp(t.effective_at), 32, digest),
-            ),
-            text(t.type),
-            text(t.outcome),
-            text(t.actor),
+            fixed,
+            word(t.type),
+            word(t.outcome),
+            word(t.actor),
             int4(t.asset_type_id),
             int8(t.amount),
             text(t.idempotency_key),
@@ -204,15 +205,12 @@ def _relations(transaction: TransactionRecord) -> bytes:
 
 
 def _entry(transaction: TransactionRecord, entry: EntryRecord) -> bytes:
-    return (
-        _ENTRY.pack(
-            len(ENTRY_COLUMNS),
-            *(8, transaction.owner_id, 2, transaction.bucket, 8, transaction.seq, 2, entry.line),
-            *(8, entry.account_id, 4, entry.asset_type_id, 8, entry.amount),
-        )
-        + uuid(entry.lot_id)
-        + int8(entry.balance_after)
-    )
+    fixed = _ENTRY.pack(
+        len(ENTRY_COLUMNS),
+        8, transaction.owner_id, 2, transaction.bucket, 8, transaction.seq, 2, entry.line,
+        8, entry.account_id, 4, entry.asset_type_id, 8, entry.amount,
+    )  # fmt: skip
+    return fixed + uuid(entry.lot_id) + int8(entry.balance_after)
 
 
 async def _insert_notes(connection: Connection, transactions: Sequence[TransactionRecord]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.database import Connection
 from app.domain.account import Account
 from app.domain.hold import Hold
-from app.domain.wallet import Lot
+from app.domain.wallet import Lot, Wallet
 from app.repositories.literals import literal, times
 from app.repositories.statements import statement
 from app.repositories.wallet_repo import wallet_columns
@@ -13,31 +13,24 @@ from app.repositories.wallet_repo import wallet_columns
 UPDATE_PROJECTIONS = statement("update_projections")
 
 
-async def update(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write what has changed in what was there.
+async def update(
+    connection: Connection,
+    accounts: Sequence[Account],
+    wallets: Sequence[tuple[Account, Wallet]],
+    lots: Sequence[tuple[Account, Lot]],
+    ended_holds: Sequence[tuple[Account, Hold]],
+) -> None:
+    """Write what has changed in these, which were there before.
 
     Raises:
         AssertionError: the database wrote other rows than were meant.
     """
-    moved = [each for each in accounts if each.history.appended and not each.is_new]
-    wallets = [
-        (account, each)
-        for account in accounts
-        for each in account.books.wallets.values()
-        if each.changed and not each.is_new
-    ]
-    lots = [(account, lot) for account, wallet in wallets for lot in wallet.lots_changed if not lot.is_new]
-    ended = [(account, hold) for account in moved for hold in account.books.holds.values() if hold.is_only_ended]
-    if not (moved or wallets):
+    if not (accounts or wallets):
         return
     written = await connection.fetchrow(
-        UPDATE_PROJECTIONS,
-        *_histories(moved),
-        *wallet_columns(wallets),
-        *_lots(lots),
-        *_ended(ended),
+        UPDATE_PROJECTIONS, *_histories(accounts), *wallet_columns(wallets), *_lots(lots), *_ended(ended_holds)
     )
-    meant = (len(moved), len(wallets), len(lots), len(ended))
+    meant = (len(accounts), len(wallets), len(lots), len(ended_holds))
     if written is None or tuple(written) != meant:
         raise AssertionError(f"{meant} accounts, wallets, lots and holds were to be written, {written} were")
 

@@ -46,21 +46,10 @@ async def load_free_lots(
     return [lot_row(row) for row in rows]
 
 
-async def insert(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write the wallets that came into being."""
-    new = [(account, each) for account in accounts for each in account.books.wallets.values() if each.is_new]
-    changed = [pair for pair in new if pair[1].changed]
-    if changed:
-        expect_rows(await connection.execute(INSERT_WALLETS, *wallet_columns(changed)), len(changed), "wallets")
-
-
-async def write_lots(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Write the lots that were made, and what is rarely changed in lots."""
-    changed = [
-        (account, lot) for account in accounts for each in account.books.wallets.values() for lot in each.lots_changed
-    ]
-    await _insert_lots(connection, [pair for pair in changed if pair[1].is_new])
-    await _mark_lots(connection, [pair for pair in changed if pair[1].is_marked])
+async def insert(connection: Connection, pairs: Sequence[tuple[Account, Wallet]]) -> None:
+    """Write wallets that came into being."""
+    if pairs:
+        expect_rows(await connection.execute(INSERT_WALLETS, *wallet_columns(pairs)), len(pairs), "wallets")
 
 
 def wallet_columns(pairs: Sequence[tuple[Account, Wallet]]) -> tuple[str, ...]:
@@ -78,7 +67,8 @@ def wallet_columns(pairs: Sequence[tuple[Account, Wallet]]) -> tuple[str, ...]:
     )
 
 
-async def _insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+async def insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+    """Write lots that were made."""
     if not pairs:
         return
     status = await connection.execute(
@@ -98,7 +88,8 @@ async def _insert_lots(connection: Connection, pairs: Sequence[tuple[Account, Lo
     expect_rows(status, len(pairs), "lots")
 
 
-async def _mark_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+async def mark_lots(connection: Connection, pairs: Sequence[tuple[Account, Lot]]) -> None:
+    """Write what is rarely changed in lots: what they owe, what of them has expired, that they were reversed."""
     if not pairs:
         return
     status = await connection.execute(

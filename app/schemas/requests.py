@@ -1,6 +1,7 @@
 """Bodies that come in. Unknown members are refused by name: a typo in `expires_at` must not make credits immortal."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -58,6 +59,11 @@ class WriteRequest(Request):
     reference: Reference | None = None
     metadata: Metadata | None = None
     dry_run: bool = Field(default=False, description="Only say what it would come to; nothing is changed or recorded.")
+
+    @property
+    def target(self) -> UUID | None:
+        """The hold or transaction that an operation of a group or batch is about."""
+        return None
 
 
 class AssetRequest(WriteRequest):
@@ -224,9 +230,19 @@ class EraseRequest(Request):
 class OnHoldOperation(WriteRequest):
     hold_id: Identifier
 
+    @property
+    def target(self) -> UUID | None:
+        """See `WriteRequest.target`."""
+        return self.hold_id
+
 
 class OnTransactionOperation(WriteRequest):
     transaction_id: Identifier
+
+    @property
+    def target(self) -> UUID | None:
+        """See `WriteRequest.target`."""
+        return self.transaction_id
 
 
 class TopUpOperation(CreditRequest):

@@ -95,17 +95,18 @@ async def load_books(
     connection: Connection, owners: Owners, commands: Sequence[Command], *, look_up_ids: bool
 ) -> LoadedBooks:
     """Load what deciding `commands` for `owners` (by user) needs."""
-    demands = _demands(owners, commands)
+    operations = [(each, operation) for each in commands for operation in each.operations]
+    demands = _demands(owners, operations)
     takers = [(each.owner, asset_type_id) for (_, asset_type_id), each in demands.items() if each.takes]
     loaded = await ledger_repo.load(
         connection,
         list(owners.values()),
         _keys(owners, commands),
         [(each.transaction_id, each.bucket) for each in commands] if look_up_ids else [],
-        list({operation.asset_type_id for each in commands for operation in each.operations}),
+        list({operation.asset_type_id for _, operation in operations}),
         takers,
         FREE_LOTS_FIRST,
-        _named_holds(commands),
+        list({(each.hold_id, command.bucket) for command, each in operations if isinstance(each, OnHold)}),
     )
     books = LoadedBooks(now=loaded.now, asset_types=loaded.asset_types)
     for decided in loaded.decided:
@@ -114,17 +115,16 @@ async def load_books(
     return books
 
 
-def _demands(owners: Owners, commands: Iterable[Command]) -> dict[WalletOf, _Demand]:
+def _demands(owners: Owners, operations: Iterable[tuple[Command, Operation]]) -> dict[WalletOf, _Demand]:
     demands: dict[WalletOf, _Demand] = {}
-    for command in commands:
+    for command, operation in operations:
         owner = owners.get(command.external_user_id)
         if owner is not None:
-            for operation in command.operations:
-                wallet_of = (owner.id, operation.asset_type_id)
-                demand = demands.get(wallet_of)
-                if demand is None:
-                    demand = demands[wallet_of] = _Demand(owner)
-                demand.add(operation)
+            wallet_of = (owner.id, operation.asset_type_id)
+            demand = demands.get(wallet_of)
+            if demand is None:
+                demand = demands[wallet_of] = _Demand(owner)
+            demand.add(operation)
     return demands
 
 
@@ -135,17 +135,6 @@ def _keys(owners: Owners, commands: Iterable[Command]) -> list[tuple[int, int, s
         if each.idempotency_key is not None and each.external_user_id in owners
     }
     return list(keys)
-
-
-def _named_holds(commands: Iterable[Command]) -> list[tuple[UUID, int]]:
-    """Return the ids and buckets of the holds that `commands` are about."""
-    holds = {
-        (operation.hold_id, each.bucket)
-        for each in commands
-        for operation in each.operations
-        if isinstance(operation, OnHold)
-    }
-    return list(holds)
 
 
 class _Loading:

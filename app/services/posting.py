@@ -169,7 +169,17 @@ def _decide(command: Command, accounts: dict[str, Account], books: LoadedBooks) 
 
 
 async def _append(connection: Connection, accounts: Sequence[Account], now: datetime) -> None:
-    await projection_repo.update(connection, accounts)
+    moved = [each for each in accounts if each.history.appended and not each.is_new]
+    wallets = [(account, each) for account in accounts for each in account.books.wallets.values() if each.changed]
+    lots = [(account, each) for account, wallet in wallets for each in wallet.lots_changed]
+    holds = [(account, each) for account in accounts for each in account.books.holds.values() if each.changed]
+    await projection_repo.update(
+        connection,
+        moved,
+        [pair for pair in wallets if not pair[1].is_new],
+        [pair for pair in lots if not pair[1].is_new],
+        [pair for pair in holds if pair[1].is_only_ended],
+    )
     opened = sorted((each for each in accounts if each.history.appended and each.is_new), key=_opening_order)
     if opened:
         await account_repo.insert(connection, opened, now)
@@ -178,10 +188,12 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
         for each in changed:
             if each.is_erased:
                 await account_repo.erase_notes(connection, each.id, each.bucket)
-    await wallet_repo.insert(connection, accounts)
+    await wallet_repo.insert(connection, [pair for pair in wallets if pair[1].is_new])
     await ledger_repo.append(connection, accounts)
-    await wallet_repo.write_lots(connection, accounts)
-    await hold_repo.write(connection, accounts)
+    await wallet_repo.insert_lots(connection, [pair for pair in lots if pair[1].is_new])
+    await wallet_repo.mark_lots(connection, [pair for pair in lots if pair[1].is_marked])
+    await hold_repo.insert(connection, [pair for pair in holds if pair[1].is_new])
+    await hold_repo.update(connection, [pair for pair in holds if not (pair[1].is_new or pair[1].is_only_ended)])
 
 
 def _opening_order(account: Account) -> str:

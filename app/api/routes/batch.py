@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from app.api.access import OPERATION_SCOPES
 from app.api.answers import json_response, receipt_members, success_status
-from app.api.command_building import Sender, build_group, build_operation, target_of
+from app.api.command_building import Sender, build_group, build_operation
 from app.api.documented import PROBLEMS_BATCH, needs
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
@@ -86,7 +86,7 @@ async def _look_up_targets(request: LedgerRequest, read: list[BatchOperation | P
         for each in read
         if not isinstance(each, dict)
         for operation in (each.operations if isinstance(each, BatchGroup) else (each,))
-        if (target := target_of(operation)) is not None
+        if (target := operation.target) is not None
     ]
     if targets:
         await request.services.transactions.find(targets)
@@ -99,9 +99,7 @@ async def _build(request: LedgerRequest, body: BatchOperation) -> _Built | Probl
         if isinstance(body, BatchGroup):
             group, assets = await build_group(request.services, body, sender)
             return _Built(command=group, assets=assets)
-        command, asset = await build_operation(
-            request.services, TransactionType(body.type), body, sender, target_of(body)
-        )
+        command, asset = await build_operation(request.services, TransactionType(body.type), body, sender, body.target)
         return _Built(command=command, assets={asset.id: asset})
     except WalletError as error:
         return problem_of(error)
