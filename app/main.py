@@ -154,14 +154,16 @@ async def _start(settings: Settings, database: Database) -> Services:
 
 
 def create_served_app(settings: Settings) -> ASGIApp:
-    """Build the application of a process that does nothing but serve it.
+    """Build the application of a process that does nothing but serve it."""
+    collect_garbage_rarely()
+    return create_app(settings)
 
-    Garbage is collected rarely, and what was imported is never looked at again: that had cost an eighth of a batch.
-    """
+
+def collect_garbage_rarely() -> None:
+    """Never look at what is there now again, and at the rest rarely: that had cost an eighth of a batch."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, GC_GENERATION_1, GC_GENERATION_2)
-    return create_app(settings)
 
 
 @contextmanager

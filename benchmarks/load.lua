@@ -8,6 +8,7 @@ local BATCH_SIZE = 1000
 local BODIES = 32 -- made ahead, so that making them costs nothing while measuring
 local KEY = "@" -- where a key's unique part goes
 local ACCEPTED, BUSY = '"status":%s*200%f[%D]', '"code":%s*"busy"'
+local PROBLEM = '"code":' -- what only problems have
 
 local users, run, with_keys
 local sent = 0
@@ -67,6 +68,10 @@ local function occurrences(text, pattern)
 end
 
 local function count_operations(status, _, body)
+   if status == 200 and not body:find(PROBLEM, 1, true) then
+      accepted = accepted + BATCH_SIZE -- looking at each result takes the machine longer than some of its work
+      return
+   end
    local now_accepted, now_busy = occurrences(body, ACCEPTED), occurrences(body, BUSY)
    if status == 503 and now_busy == 1 then
       now_busy = BATCH_SIZE -- refused as a whole
