@@ -1,8 +1,8 @@
 """One unit of work over many commands: lock, load, decide, append. The commit is the caller's, who answers after it.
 
 The order is the protocol. The owners' account rows are locked first, in ascending order; everything else is loaded by
-later statements, under the locks; decisions are pure; the writes are one statement a table, and their row counts are
-compared with what was meant.
+later statements, under the locks; decisions are pure; the writes are few statements, whatever the number of commands,
+and their row counts are compared with what was meant.
 """
 
 import asyncio

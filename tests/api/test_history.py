@@ -9,8 +9,8 @@ import pytest
 
 from app.schemas.fields import rfc3339
 from tests.api.conftest import USERS, Service, alone, sharing
+from tests.api.pages import joined
 from tests.api.shapes import assert_problem
-from tests.api.test_lists import joined
 from tests.api.written_rows import FUTURE, PAST, Written, us, written
 
 pytestmark = sharing

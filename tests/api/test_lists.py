@@ -1,4 +1,4 @@
-"""What there is, in pages: accounts, lots and holds; and balances of many users in one call."""
+"""What there is, in pages: lots and holds, and what all lists have in common."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,37 +12,15 @@ import pytest
 from pydantic import TypeAdapter
 
 from app.api.paging import List
-from app.services.wallet_service import READ_QUEUE_MAX
-from tests.api.conftest import USERS, Service, alone, services_of, sharing
-from tests.api.shapes import MOMENT, assert_problem
+from tests.api.conftest import USERS, Service, alone, sharing
+from tests.api.pages import joined, pages_of
 from tests.api.shapes import UUID as AN_ID
+from tests.api.shapes import assert_problem
 from tests.api.written_rows import FUTURE, LATER, PAST, Written, written
 
 pytestmark = sharing
 
-BALANCES = "/api/v1/balances"
 NOBODYS_HOLD = "0198c0de-0000-7000-8000-000000000000"
-
-
-async def pages_of(client: httpx2.AsyncClient, path: str, **query: Any) -> list[list[dict[str, Any]]]:
-    """Follow the links from page to page."""
-    pages: list[list[dict[str, Any]]] = []
-    url = httpx2.URL(f"http://localhost{path}", params=query)
-    while True:
-        answer = await client.get(url)
-        body = answer.json()
-        assert answer.status_code == 200, answer.text
-        assert body.keys() == {"data", "next_cursor", "has_more"}
-        assert body["has_more"] is (body["next_cursor"] is not None) is ("link" in answer.headers)
-        pages.append(body["data"])
-        if not body["has_more"]:
-            return pages
-        url = url.join(answer.links["next"]["url"])
-        assert dict(url.params) == {name: str(each) for name, each in query.items()} | {"cursor": body["next_cursor"]}
-
-
-async def joined(client: httpx2.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
-    return [each for page in await pages_of(client, path, **query) for each in page]
 
 
 @pytest.fixture
@@ -148,163 +126,6 @@ async def test_so_is_one_in_burn_order(service: Service, position: Any) -> None:
     cursor = forged.under(user="user_alice", asset=1).cursor(position)
     answer = await service.client.get(f"{USERS}/user_alice/lots", params={"asset_type_id": 1, "cursor": cursor})
     assert_problem(answer, 400, "bad_cursor")
-
-
-# -- accounts ------------------------------------------------------------------------------------------------------
-
-NAMES = [
-    "B",
-    "a",
-    "a b",
-    "ab",
-    "a\u00e9",
-    "aé\u0301",
-    "a~",
-    "b",
-    "a\ud7ff",
-    "a\ue000",
-    "a\uffee",
-    "a😀",
-    "a\U0010ffff",
-    "é",
-    "😀",
-]
-
-
-async def open_all(client: httpx2.AsyncClient, *names: str) -> None:
-    for name in names:
-        assert (await client.put(f"{USERS}/{name}")).status_code == 201
-
-
-@alone
-async def test_accounts_are_listed_in_the_order_of_the_bytes_of_their_names(client: httpx2.AsyncClient) -> None:
-    await open_all(client, *NAMES)
-    names = sorted([*NAMES, "user_alice", "user_bob"], key=str.encode)
-    for limit in (1, 2, 3, len(names) - 1, len(names), 200):
-        listed = await joined(client, USERS, limit=limit)
-        assert [each["external_user_id"] for each in listed] == names
-    assert listed[0] == {
-        "account_id": (await client.get(f"{USERS}/B")).json()["account_id"],
-        "external_user_id": "B",
-        "erased": False,
-        "status": "active",
-        "opened_at": MOMENT,
-    }
-
-
-@alone
-async def test_accounts_are_found_by_how_their_names_begin(client: httpx2.AsyncClient) -> None:
-    await open_all(client, *NAMES)
-    for prefix in [*NAMES, "user_", "user_a", "aé", "\U0010ffff", "%", "zzz"]:
-        found = [each["external_user_id"] for each in await joined(client, USERS, prefix=prefix, limit=2)]
-        expected = [name for name in [*NAMES, "user_alice", "user_bob"] if name.startswith(prefix)]
-        assert found == sorted(expected, key=str.encode)
-
-
-@pytest.mark.parametrize("prefix", ["", "a/b", "x" * 256, "a\x00"])
-async def test_no_name_begins_with_what_can_be_in_none(service: Service, prefix: str) -> None:
-    problem = assert_problem(await service.client.get(USERS, params={"prefix": prefix}), 422, "validation_failed")
-    assert [each["parameter"] for each in problem["errors"]] == ["prefix"]
-
-
-async def test_accounts_are_found_by_their_state(service: Service) -> None:
-    user = await service.user()
-    await service.set_status(user, "frozen")
-    for status, expected in (("frozen", [user]), ("closed", [])):
-        listed = await joined(service.client, USERS, status=status)
-        assert [(each["external_user_id"], each["status"]) for each in listed] == [(each, status) for each in expected]
-    await service.set_status(user, "active")
-    problem = assert_problem(await service.client.get(USERS, params={"status": "asleep"}), 422, "validation_failed")
-    assert [each["parameter"] for each in problem["errors"]] == ["status"]
-
-
-async def test_an_erased_account_has_lost_its_name(service: Service) -> None:
-    user = await service.user()
-    await service.set_status(user, "closed")
-    assert (await service.client.post(f"{USERS}/{user}/erase")).status_code == 200
-    listed = [each for each in await joined(service.client, USERS, limit=1) if each["erased"]]
-    assert [each["external_user_id"] for each in listed] == [None]
-    assert await joined(service.client, USERS, prefix="erase") == []
-
-
-@alone
-async def test_accounts_opened_between_two_pages_move_no_other(client: httpx2.AsyncClient) -> None:
-    await open_all(client, "c", "e", "g")
-    first = (await client.get(USERS, params={"limit": 2})).json()
-    assert [each["external_user_id"] for each in first["data"]] == ["c", "e"]
-    await open_all(client, "a", "d", "f", "h")
-    rest = await joined(client, USERS, limit=2, cursor=first["next_cursor"])
-    assert [each["external_user_id"] for each in rest] == ["f", "g", "h", "user_alice", "user_bob"]
-
-
-async def test_the_list_is_no_user_and_takes_no_other_method(service: Service) -> None:
-    assert_problem(await service.client.post(USERS, json={}), 405, "method_not_allowed")
-    assert_problem(await service.client.get(f"{USERS}/"), 404, "not_found")
-
-
-# -- balances of many users ----------------------------------------------------------------------------------------
-
-
-async def test_balances_come_in_the_order_asked_for_each_with_its_own_result(service: Service) -> None:
-    one, other = await service.user("10.00"), await service.user()
-    users = [other, "nobody", one, one]
-    answer = await service.client.post(BALANCES, json={"external_user_ids": users, "asset_code": "GOLD"})
-    assert answer.status_code == 200
-    results = answer.json()["data"]
-    assert [(each["external_user_id"], each["status"]) for each in results] == [
-        (other, 200),
-        ("nobody", 404),
-        (one, 200),
-        (one, 200),
-    ]
-    for result in (results[0], results[2]):
-        user = result["external_user_id"]
-        single = (await service.client.get(f"{USERS}/{user}/balance", params={"asset_type_id": 1})).json()
-        assert result == {"status": 200, "external_user_id": user, **single}
-    single_problem = (await service.client.get(f"{USERS}/nobody/balance", params={"asset_type_id": 1})).json()
-    assert results[1] == {name: each for name, each in single_problem.items() if name not in {"instance", "request_id"}}
-
-
-async def test_a_thousand_balances_are_one_call(service: Service) -> None:
-    users = ["user_alice"] + [f"nobody {number}" for number in range(999)]
-    answer = await service.client.post(BALANCES, json={"external_user_ids": users, "asset_type_id": 1})
-    assert [each["status"] for each in answer.json()["data"]] == [200] + [404] * 999
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        ({"external_user_ids": []}, "/external_user_ids"),
-        ({"external_user_ids": ["u"] * 1_001}, "/external_user_ids"),
-        ({"external_user_ids": ["u", "a/b"]}, "/external_user_ids/1"),
-        ({"external_user_ids": [1]}, "/external_user_ids/0"),
-        ({"external_user_ids": "u"}, "/external_user_ids"),
-        ({}, "/external_user_ids"),
-        ({"external_user_ids": ["u"], "limit": 1}, "/limit"),
-    ],
-)
-async def test_whom_balances_are_asked_of_is_checked(service: Service, body: dict[str, Any], pointer: str) -> None:
-    answer = await service.client.post(BALANCES, json={"asset_type_id": 1} | body)
-    problem = assert_problem(answer, 422, "validation_failed")
-    assert [each["pointer"] for each in problem["errors"]] == [pointer]
-
-
-async def test_balances_are_of_one_kind_of_credit(service: Service) -> None:
-    for asset in ({}, {"asset_type_id": 1, "asset_code": "GOLD"}):
-        answer = await service.client.post(BALANCES, json={"external_user_ids": ["user_alice"]} | asset)
-        assert_problem(answer, 422, "asset_ambiguous")
-    answer = await service.client.post(BALANCES, json={"external_user_ids": ["user_alice"], "asset_type_id": 77})
-    assert_problem(answer, 404, "unknown_asset_type")
-
-
-async def test_balances_are_refused_while_too_many_are_asked_for(service: Service) -> None:
-    reads = services_of(service.client).wallets._reads
-    reads._queue_max = 0
-    try:
-        answer = await service.client.post(BALANCES, json={"external_user_ids": ["user_alice"], "asset_type_id": 1})
-        assert_problem(answer, 503, "busy")
-    finally:
-        reads._queue_max = READ_QUEUE_MAX
 
 
 # -- lots ----------------------------------------------------------------------------------------------------------
