@@ -33,7 +33,7 @@ GRANTED = """
      WHERE c.relnamespace = 'public'::regnamespace AND acl.grantee <> acl.relowner
 """
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('i', 'S', 'c')"
-CHANGED_TABLE = re.compile(r"^(?:UPDATE|INSERT INTO) (\w+)", re.MULTILINE)
+CHANGED_TABLE = re.compile(r"^ *(?:UPDATE|INSERT INTO) (\w+)", re.MULTILINE)
 CHANGES = re.compile(r"^ *SET +(.*?)(?=^ *(?:FROM|WHERE|RETURNING)\b|\Z)", re.MULTILINE | re.DOTALL)
 CHANGED_COLUMNS = re.compile(r"\A\(([^)]*)\)|^ *(\w+) = ", re.MULTILINE)
 
@@ -62,10 +62,10 @@ async def test_every_table_says_who_may_do_what_with_it(owner: Connection) -> No
 async def test_the_application_may_change_what_its_statements_change_and_nothing_else() -> None:
     changed: defaultdict[str, set[str]] = defaultdict(set)
     for sql in _SQL.values():
-        table, changes = CHANGED_TABLE.search(sql), CHANGES.search(sql)
-        if table and changes:
+        for changes in CHANGES.finditer(sql):
+            *_, table = CHANGED_TABLE.findall(sql[: changes.start()])
             names = chain.from_iterable(CHANGED_COLUMNS.findall(changes[1]))
-            changed[table[1]] |= {name.strip() for each in names for name in each.split(",") if name}
+            changed[table] |= {name.strip() for each in names for name in each.split(",") if name}
     may = {table: set(privileges["UPDATE"]) for table, privileges in APPLICATION_MAY.items() if "UPDATE" in privileges}
     assert may == changed
 
