@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from sqlalchemy import text
 
 from app.database import Database
-from app.domain.errors import InsufficientFunds, LedgerCorrupt, UnknownUser
+from app.domain.errors import InsufficientFunds, InternalError, LedgerCorrupt, UnknownUser
 from app.domain.records import Receipt
+from app.repositories import projection_repo
 from app.services import loading
+from app.services.verify_service import verify
 from app.services.wallet_service import WalletService
-from tests.commands import bonus, spend, top_up
+from tests.commands import bonus, capture, hold, spend, top_up
 
 
 async def scalar(database: Database, sql: str) -> object:
@@ -127,3 +130,20 @@ async def test_the_first_commands_of_a_unit_survive_a_replay_in_the_middle(walle
     assert (first.replayed, again.replayed) == (False, True)
     assert again.transaction_id == first.transaction_id
     assert after.balance_after == first.balance_after - 1
+
+
+@pytest.mark.parametrize("table", ["a", "w", "l", "h"])
+async def test_a_row_that_is_not_written_where_it_should_be_fails_the_unit(
+    database: Database, wallets: WalletService, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    placed = await wallets.execute(hold("user_alice", 3))
+    before = await wallets.balance("user_alice", 1)
+    statement, written_by_id = projection_repo.UPDATE_PROJECTIONS, f"\n       AND {table}.bucket = c.bucket"
+    assert statement.count(written_by_id) == 1
+    monkeypatch.setattr(projection_repo, "UPDATE_PROJECTIONS", statement.replace(written_by_id, "\n       AND false"))
+    with pytest.raises(InternalError):
+        await wallets.execute(capture("user_alice", placed.transaction_id))
+    monkeypatch.undo()
+    assert await wallets.balance("user_alice", 1) == before
+    assert (await wallets.execute(capture("user_alice", placed.transaction_id))).amount == 3
+    assert (await verify(database)).problem is None
