@@ -8,7 +8,7 @@ from app.domain.account import Account
 from app.domain.placement import account_id_of
 from app.domain.record import record
 from app.domain.records import AccountRow, AccountStatus
-from app.repositories.literals import literal, times
+from app.repositories.literals import addresses, literal, times
 from app.repositories.rows import account_row
 from app.repositories.statements import expect_rows, statement
 
@@ -51,8 +51,7 @@ async def lock(
     ordered = sorted(ids_and_buckets)
     rows = await connection.fetch(
         LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS,
-        literal([account_id for account_id, _ in ordered]),
-        literal([bucket for _, bucket in ordered]),
+        *addresses(ordered),
     )
     return [account_row(row) for row in rows]
 

@@ -22,7 +22,7 @@ from app.repositories.binary_copy import (
     uuid,
     word,
 )
-from app.repositories.literals import literal, times
+from app.repositories.literals import addresses, literal, times
 from app.repositories.rows import hold_with_parts, lot_row
 from app.repositories.statements import expect_rows, statement
 
@@ -86,9 +86,7 @@ async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max
 
 async def load_parents(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[ParentRow]:
     """Load earlier transactions by id and bucket."""
-    rows = await connection.fetch(
-        LOAD_PARENTS, literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
-    )
+    rows = await connection.fetch(LOAD_PARENTS, *addresses(ids))
     return [_parent_row(row) for row in rows]
 
 

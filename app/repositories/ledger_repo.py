@@ -25,7 +25,7 @@ from app.domain.records import (
     WalletRow,
 )
 from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid, word
-from app.repositories.literals import literal, times
+from app.repositories.literals import addresses, literal, times
 from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row
 from app.repositories.statements import expect_rows, statement
 
@@ -92,8 +92,7 @@ async def load(
         times([owner.last_at for owner, _ in taken_from]),
         literal([asset_type_id for _, asset_type_id in taken_from]),
         free_lots_max,
-        literal([hold_id for hold_id, _ in hold_ids]),
-        literal([bucket for _, bucket in hold_ids]),
+        *addresses(hold_ids),
     )
     if row is None:
         raise AssertionError("a SELECT without FROM has one row")
@@ -109,9 +108,7 @@ async def load(
 
 
 async def _load_decided(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[DecidedRow]:
-    rows = await connection.fetch(
-        LOAD_DECIDED, literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
-    )
+    rows = await connection.fetch(LOAD_DECIDED, *addresses(ids))
     return await _with_members(connection, [decided_row(row) for row in rows])
 
 
@@ -138,9 +135,7 @@ async def _with_members(connection: Connection, decided: list[DecidedRow]) -> li
 
 async def find_asset_types(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> dict[UUID, int | None]:
     """Return of which asset types those of `ids` (id, bucket) are that are there; None for those of none."""
-    rows = await connection.fetch(
-        FIND_TRANSACTIONS, literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
-    )
+    rows = await connection.fetch(FIND_TRANSACTIONS, *addresses(ids))
     return {row["id"]: row["asset_type_id"] for row in rows}
 
 

@@ -4,7 +4,7 @@ The driver writes a list element by element, and asks each what it is. Of number
 a fraction of that time, and read about as fast. Texts and bytes would have to be quoted: they stay lists.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 from uuid import UUID
@@ -13,6 +13,11 @@ from uuid import UUID
 def literal(values: Iterable[int | UUID]) -> str:
     """Write numbers or ids."""
     return f"{{{','.join(map(str, values))}}}"
+
+
+def addresses(ids: Sequence[tuple[int | UUID, int]]) -> tuple[str, str]:
+    """Write ids and their buckets, an array of each."""
+    return literal([each for each, _ in ids]), literal([bucket for _, bucket in ids])
 
 
 def times(values: Iterable[date | None]) -> str:
