@@ -38,10 +38,9 @@ class Hold:
 
     @property
     def is_only_ended(self) -> bool:
-        """Whether all that has changed in it is that it has ended, and what was captured of it."""
-        if not self.changed or self.is_new or self.status is HoldStatus.OPEN:
-            return False
-        return self.amount == self.row.amount and self.deadline == self.row.deadline
+        """Whether all that has changed in it, which was there before, is that it has ended, and what was captured."""
+        row = self.row
+        return self.status is not HoldStatus.OPEN and self.amount == row.amount and self.deadline == row.deadline
 
     @property
     def left(self) -> int:
@@ -55,21 +54,22 @@ class Hold:
         self.deadline = deadline
         self.changed = True
 
-    def capture(self, wallet: Wallet, amount: int) -> list[tuple[Move, datetime]]:
-        """Take up to `amount` out of what is set aside, in the order in which it was; with each, since when it was."""
-        taken: list[tuple[Move, datetime]] = []
+    def capture(self, wallet: Wallet, amount: int) -> tuple[list[Move], list[datetime]]:
+        """Take up to `amount` out of what is set aside, in the order in which it was; and for each move, since when."""
+        taken: list[Move] = []
+        moments: list[datetime] = []
         rest: list[Part] = []
         for lot, held, since in self.parts:
             part = min(held, amount)
             if part:
-                wallet.unreserve(lot, part)
-                taken.append((wallet.take(lot, part), since))
+                taken.append(wallet.take_reserved(lot, part))
+                moments.append(since)
                 amount -= part
             if held > part:
                 rest.append((lot, held - part, since))
         self.parts = rest
         self.changed = True
-        return taken
+        return taken, moments
 
     def close(self, wallet: Wallet, status: HoldStatus, now: datetime) -> tuple[list[Part], list[Move]]:
         """Give what is left back to its lots; return it, and what of it paid their debts at once."""

@@ -1,5 +1,6 @@
 """Setting credits aside and settling it later: hold, capture, release, extend."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from app.domain.amounts import UNITS_MAX
@@ -10,7 +11,7 @@ from app.domain.errors import AmountTooLarge, CaptureExceedsHold
 from app.domain.hold import Hold, Part
 from app.domain.limits import expect_amount_within_bounds, expect_spend_within_limits
 from app.domain.placement import TREASURY_ID
-from app.domain.records import AssetType, HoldRow, HoldStatus
+from app.domain.records import AssetType, HoldRow, HoldStatus, LotUse
 from app.domain.wallet import LOTS_MAX, Lot, Move, Wallet, later
 
 
@@ -54,8 +55,8 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
     if amount:
         expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
     picked = _picked_beside(books, wallet, hold, amount - left) if amount > left else []
-    held = hold.capture(wallet, min(amount, left))
-    taken = [move for move, _ in held] + [wallet.take(lot, part) for lot, part in picked]
+    taken, held_at = hold.capture(wallet, min(amount, left))
+    taken += [wallet.take(lot, part) for lot, part in picked]
     hold.captured += amount
     released, payments = hold.close(wallet, HoldStatus.CAPTURED, now) if command.final else ([], [])
     if amount:
@@ -68,7 +69,7 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
         {
             "hold_status": hold.status,
             "released": sum([part for _, part, _ in released]),
-            "held_at": [microseconds(held_at) for _, held_at in held],
+            "held_at": [microseconds(each) for each in held_at],
         },
         _mortal(released),
     )
@@ -88,12 +89,13 @@ def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Dec
     """Give what a hold reserves back to its lots, on request or because its deadline has passed."""
     wallet = books.wallets[hold.row.asset_type_id]
     released, payments = hold.close(wallet, status, now)
+    uses = tuple([lot.use(amount) for lot, amount, _ in released])
     return Decision(
         wallet,
         sum([amount for _, amount, _ in released]),
         books.lines(payments, (TREASURY_ID, _paid(payments))),
-        tuple([lot.use(amount) for lot, amount, _ in released]),
-        {"hold_status": status, "lots": _named(released)},
+        uses,
+        {"hold_status": status, "lots": _named(uses)},
         _mortal(released),
     )
 
@@ -112,18 +114,13 @@ def _paid(payments: list[Move]) -> int:
 
 def _set_aside(wallet: Wallet, hold: Hold, parts: list[Part], amount: int) -> Decision:
     uses = tuple([lot.use(part) for lot, part, _ in parts])
-    facts = {"deadline": microseconds(hold.deadline), "hold_status": hold.status, "lots": _named(parts)}
+    facts = {"deadline": microseconds(hold.deadline), "hold_status": hold.status, "lots": _named(uses)}
     return Decision(wallet, amount, (), uses, facts)
 
 
-def _named(parts: list[Part]) -> list[list[str | int | None]]:
-    """Return parts as facts name them: lot, amount, kind, expiry."""
+def _named(uses: Iterable[LotUse]) -> list[list[str | int | None]]:
+    """Return parts of lots as facts name them: lot, amount, kind, expiry."""
     return [
-        [
-            str(lot.id),
-            amount,
-            lot.row.kind,
-            None if lot.row.expires_at is None else microseconds(lot.row.expires_at),
-        ]
-        for lot, amount, _ in parts
+        [str(each.lot_id), each.amount, each.kind, None if each.expires_at is None else microseconds(each.expires_at)]
+        for each in uses
     ]

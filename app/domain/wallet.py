@@ -224,6 +224,12 @@ class Wallet:
         lot.held -= amount
         self.held -= amount
 
+    def take_reserved(self, lot: Lot, amount: int) -> Move:
+        """Take `amount` out of what is held in a lot."""
+        self.unreserve(lot, amount)
+        lot.remaining -= amount
+        return self._move(lot, -amount)
+
     def pay_debt(self, lot: Lot, amount: int) -> Move | None:
         """Pay the lot's debt out of `amount` that has just returned to it; return the payment, if there is one."""
         payment = min(lot.debt, amount)
@@ -305,9 +311,13 @@ class Wallet:
         return restore
 
     def _list(self, lot: Lot) -> None:
-        if not lot.listed:
-            lot.listed = True
+        if lot.listed:
+            return
+        lot.listed = True
+        if self._free_lots:
             insort(self._free_lots, lot, key=_key_of)
+        else:
+            self._free_lots.append(lot)
 
     def _touch(self, lot: Lot) -> None:
         if not lot.changed:

@@ -1,9 +1,7 @@
 """Rows as records, built from their columns in the one order in which all statements name them."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from app.domain.records import (
     AccountRow,
@@ -43,13 +41,13 @@ def lot_row(columns: Any) -> LotRow:  # noqa: ANN401
 def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold."""
     *own, lot_ids, amounts, held_at = columns
-    return _hold(own, zip(lot_ids, amounts, held_at, strict=True))
+    return _hold(own, map(HoldPart, lot_ids, amounts, held_at))
 
 
 def hold_with_parts(columns: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold that has parts for its arrays: the driver can't read an array in a record."""
     *own, parts = columns
-    return _hold(own, parts)
+    return _hold(own, [HoldPart(*each) for each in parts])
 
 
 def hold_with_lots(columns: Any) -> tuple[HoldRow, list[LotRow]]:  # noqa: ANN401
@@ -57,15 +55,15 @@ def hold_with_lots(columns: Any) -> tuple[HoldRow, list[LotRow]]:  # noqa: ANN40
     *own, parts = columns
     reserved, lots = [], []
     for amount, held_at, *lot in parts:
-        reserved.append((lot[0], amount, held_at))
+        reserved.append(HoldPart(lot[0], amount, held_at))
         lots.append(lot_row(lot))
     return _hold(own, reserved), lots
 
 
-def _hold(columns: list[Any], parts: Iterable[tuple[UUID, int, datetime]]) -> HoldRow:
+def _hold(columns: list[Any], parts: Iterable[HoldPart]) -> HoldRow:
     hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status = columns
-    reserved = tuple([HoldPart(*part) for part in parts])
-    return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, _HOLD_STATUSES[status], reserved)
+    known = _HOLD_STATUSES[status]
+    return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, known, tuple(parts))
 
 
 def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401

@@ -173,12 +173,14 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
     wallets = [(account, each) for account in accounts for each in account.books.wallets.values() if each.changed]
     lots = [(account, each) for account, wallet in wallets for each in wallet.lots_changed]
     holds = [(account, each) for account in accounts for each in account.books.holds.values() if each.changed]
+    held_before = [pair for pair in holds if not pair[1].is_new]
+    ended = [pair for pair in held_before if pair[1].is_only_ended]
     await projection_repo.update(
         connection,
         moved,
         [pair for pair in wallets if not pair[1].is_new],
         [pair for pair in lots if not pair[1].is_new],
-        [pair for pair in holds if pair[1].is_only_ended],
+        ended,
     )
     opened = sorted((each for each in accounts if each.history.appended and each.is_new), key=_opening_order)
     if opened:
@@ -193,7 +195,7 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
     await wallet_repo.insert_lots(connection, [pair for pair in lots if pair[1].is_new])
     await wallet_repo.mark_lots(connection, [pair for pair in lots if pair[1].is_marked])
     await hold_repo.insert(connection, [pair for pair in holds if pair[1].is_new])
-    await hold_repo.update(connection, [pair for pair in holds if not (pair[1].is_new or pair[1].is_only_ended)])
+    await hold_repo.update(connection, [pair for pair in held_before if not pair[1].is_only_ended])
 
 
 def _opening_order(account: Account) -> str:

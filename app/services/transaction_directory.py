@@ -19,7 +19,8 @@ class TransactionDirectory:
 
     def remember(self, transaction_id: UUID, asset_type_id: int) -> None:
         """Remember a committed transaction."""
-        self._keep({transaction_id: asset_type_id})
+        self._asset_types[transaction_id] = asset_type_id
+        self._forget_oldest()
 
     async def find(self, ids: Iterable[tuple[UUID, int]]) -> dict[UUID, int | None]:
         """Return the asset type ids of those of `ids` (id, bucket) that are there; None for those of none.
@@ -36,11 +37,11 @@ class TransactionDirectory:
                 return await ledger_repo.find_asset_types(connection, unknown)
 
             asked = await self._database.read(query)
-            self._keep(asked)
+            self._asset_types.update(asked)
+            self._forget_oldest()
             found |= asked
         return found
 
-    def _keep(self, asset_types: dict[UUID, int | None]) -> None:
-        self._asset_types.update(asset_types)
+    def _forget_oldest(self) -> None:
         while len(self._asset_types) > REMEMBERED_MAX:
             self._asset_types.popitem(last=False)
