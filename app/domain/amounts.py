@@ -4,6 +4,7 @@ Nothing here ever touches a float or a Decimal: the text is checked by its shape
 """
 
 import re
+from functools import lru_cache
 
 from app.domain.errors import (
     AmountBlank,
@@ -22,6 +23,9 @@ UNITS_MAX = 2**63 - 1
 """The largest amount, and the largest balance, in smallest units: what a `bigint` holds."""
 
 _DIGITS_MAX = 19  # len(str(UNITS_MAX))
+_TEXT_REMEMBERED_MAX = 32
+"""What is longer has zeros that say nothing, and could have any number of them."""
+
 _PLAIN = re.compile(r"([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 _EXPONENT = re.compile(r"[+-]?[0-9]*(?:\.[0-9]*)?[eE][+-]?[0-9]+", re.ASCII)
 _NOT_A_NUMBER = re.compile(r"[+-]?(nan|snan|inf|infinity)", re.IGNORECASE | re.ASCII)
@@ -33,6 +37,11 @@ def parse_amount(text: str, scale: int) -> int:
     Raises:
         AmountInvalid: the subclass says what is wrong. The cost is linear in the text's length.
     """
+    return _parsed(text, scale) if len(text) <= _TEXT_REMEMBERED_MAX else _parsed.__wrapped__(text, scale)
+
+
+@lru_cache(maxsize=1024)  # prices repeat
+def _parsed(text: str, scale: int) -> int:
     plain = _PLAIN.fullmatch(text)
     if plain is None:
         raise _why_not_plain(text)
@@ -74,6 +83,7 @@ def parse_limit(text: str, scale: int) -> int:
         return 0
 
 
+@lru_cache(maxsize=1024)  # an answer says most of its amounts more than once
 def format_amount(units: int, scale: int) -> str:
     """Write `units` with exactly `scale` digits after the point (150 at scale 2 is `"1.50"`)."""
     if scale == 0:

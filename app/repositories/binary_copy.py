@@ -16,7 +16,8 @@ from app.domain.chain import microseconds
 INT8_TYPE, TIMESTAMPTZ_TYPE, UUID_TYPE = 20, 1184, 2950
 """By which numbers PostgreSQL knows types of which arrays are made."""
 
-NULL = struct.pack(">i", -1)
+NULL_LENGTH = -1
+NULL = struct.pack(">i", NULL_LENGTH)
 
 _START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = struct.pack(">h", -1)

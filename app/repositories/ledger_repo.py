@@ -24,8 +24,8 @@ from app.domain.records import (
     TransactionType,
     WalletRow,
 )
-from app.repositories.binary_copy import NULL, copy_rows, data, int4, int8, text, timestamp, uuid, word
-from app.repositories.literals import addresses, literal, times
+from app.repositories.binary_copy import NULL, NULL_LENGTH, copy_rows, data, int4, int8, text, timestamp, uuid, word
+from app.repositories.literals import addresses, literal, texts, times
 from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row
 from app.repositories.statements import expect_rows, statement
 
@@ -49,7 +49,8 @@ ENTRY_COLUMNS = (
     *("owner_id", "bucket", "seq", "line", "account_id", "asset_type_id", "amount"),
     *("lot_id", "balance_after"),
 )
-_ENTRY = struct.Struct(">h iq ih iq ih iq ii iq")
+_LINE = ">h iq ih iq ih iq ii iq"
+_OWN_LINE, _SYSTEM_LINE = struct.Struct(f"{_LINE} i16s iq"), struct.Struct(f"{_LINE} i i")
 
 
 @record
@@ -85,7 +86,7 @@ async def load(
         literal([each.bucket for each in owners]),
         literal([owner_id for owner_id, _, _ in keys]),
         literal([bucket for _, bucket, _ in keys]),
-        [key for _, _, key in keys],
+        texts([key for _, _, key in keys]),
         literal(asset_type_ids),
         literal([owner.id for owner, _ in taken_from]),
         literal([owner.bucket for owner, _ in taken_from]),
@@ -200,12 +201,14 @@ def _relations(transaction: TransactionRecord) -> bytes:
 
 
 def _entry(transaction: TransactionRecord, entry: EntryRecord) -> bytes:
-    fixed = _ENTRY.pack(
+    fixed = (
         len(ENTRY_COLUMNS),
         8, transaction.owner_id, 2, transaction.bucket, 8, transaction.seq, 2, entry.line,
         8, entry.account_id, 4, entry.asset_type_id, 8, entry.amount,
     )  # fmt: skip
-    return fixed + uuid(entry.lot_id) + int8(entry.balance_after)
+    if entry.lot_id is None:
+        return _SYSTEM_LINE.pack(*fixed, NULL_LENGTH, NULL_LENGTH)
+    return _OWN_LINE.pack(*fixed, 16, entry.lot_id.bytes, 8, entry.balance_after)
 
 
 async def _insert_notes(connection: Connection, transactions: Sequence[TransactionRecord]) -> None:

@@ -6,7 +6,7 @@ from app.database import Connection
 from app.domain.account import Account
 from app.domain.hold import Hold
 from app.domain.wallet import Lot, Wallet
-from app.repositories.literals import literal, times
+from app.repositories.literals import digests, literal, texts, times
 from app.repositories.statements import statement
 from app.repositories.wallet_repo import wallet_columns
 
@@ -35,13 +35,13 @@ async def update(
         raise AssertionError(f"{meant} accounts, wallets, lots and holds were to be written, {written} were")
 
 
-def _histories(accounts: Sequence[Account]) -> tuple[str | list[bytes], ...]:
+def _histories(accounts: Sequence[Account]) -> tuple[str, ...]:
     histories = [each.history for each in accounts]
     return (
         literal([each.owner_id for each in histories]),
         literal([each.bucket for each in histories]),
         literal([each.last_seq for each in histories]),
-        [each.last_hash for each in histories],
+        digests([each.last_hash for each in histories]),
         times([each.last_at for each in histories]),
         times([each.last_effective_at for each in histories]),
     )
@@ -56,10 +56,10 @@ def _lots(pairs: Sequence[tuple[Account, Lot]]) -> tuple[str, ...]:
     )
 
 
-def _ended(pairs: Sequence[tuple[Account, Hold]]) -> tuple[str | list[str], ...]:
+def _ended(pairs: Sequence[tuple[Account, Hold]]) -> tuple[str, ...]:
     return (
         literal([hold.row.id for _, hold in pairs]),
         literal([account.bucket for account, _ in pairs]),
         literal([hold.captured for _, hold in pairs]),
-        [hold.status for _, hold in pairs],
+        texts([hold.status for _, hold in pairs]),
     )

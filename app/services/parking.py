@@ -35,6 +35,8 @@ class Parking:
 
     def divert(self, tickets: Iterable[CommandTicket]) -> list[CommandTicket]:
         """Park those tickets whose owner is parked already, behind the others; return the rest."""
+        if not self._parked:
+            return list(tickets)
         rest = []
         for ticket in tickets:
             parked = self._parked.get(ticket.item.external_user_id)

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain import errors
-from app.domain.amounts import UNITS_MAX, format_amount, parse_amount
+from app.domain.amounts import UNITS_MAX, _parsed, format_amount, parse_amount
 
 SCALE_MAX = 18  # ck_asset_types_scale_range
 SCALES = st.integers(min_value=0, max_value=SCALE_MAX)
@@ -88,6 +88,12 @@ def test_a_very_long_text_costs_no_more_than_reading_it() -> None:
             assert parse_amount(text, 2) == 1
         except errors.AmountInvalid:
             continue
+
+
+def test_what_is_remembered_of_texts_is_short() -> None:
+    _parsed.cache_clear()
+    assert parse_amount("0" * 1_000_000 + ".01", 2) == parse_amount("0.01", 2)
+    assert _parsed.cache_info().currsize == 1
 
 
 def test_the_largest_amount_is_63_bits_of_smallest_units() -> None:

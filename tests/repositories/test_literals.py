@@ -9,8 +9,9 @@ from asyncpg.pgproto import pgproto
 
 from app.domain.amounts import UNITS_MAX
 from app.domain.chain import EPOCH
+from app.domain.records import HoldStatus
 from app.domain.wallet import LAST_MOMENT
-from app.repositories.literals import literal, times
+from app.repositories.literals import digests, literal, texts, times
 from tests.repositories.rows import Connection
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,7 +20,16 @@ ID = UUID("0198c0de-0000-7000-8000-0000000003ff")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 IN_TOKYO = NOON.astimezone(timezone(timedelta(hours=9)))
 
+HOSTILE = ['"', "\\", '\\"', "{}", "a,b", "NULL", "", " ", "'; DROP TABLE lots", "\\x00", "é🪙", "{1,2}", "%s", "$1"]
+ALL_BYTES = bytes(range(256))
+
 CASES = [
+    pytest.param("text", texts([]), [], id="no text"),
+    pytest.param("text", texts(HOSTILE), HOSTILE, id="hostile texts"),
+    pytest.param("text", texts([HoldStatus.OPEN]), ["open"], id="name of a state"),
+    pytest.param(
+        "bytea", digests([bytes(range(256)), b"", bytes(32)]), [bytes(range(256)), b"", bytes(32)], id="bytes"
+    ),
     pytest.param("bigint", literal([]), [], id="none"),
     pytest.param("bigint", literal([UNITS_MAX, 0, -UNITS_MAX - 1]), [UNITS_MAX, 0, -UNITS_MAX - 1], id="bigint"),
     pytest.param("uuid", literal([ID, pgproto.UUID(ID.bytes)]), [ID, ID], id="uuid"),

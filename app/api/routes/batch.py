@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from app.api.access import OPERATION_SCOPES
 from app.api.answers import json_response, receipt_members, success_status
-from app.api.command_building import Sender, build_group, build_operation
+from app.api.command_building import TYPES, Sender, build_group, build_operation
 from app.api.documented import PROBLEMS_BATCH, needs
 from app.api.ledger_request import BASE_PATH, LedgerRequest
 from app.api.ledger_route import LedgerRoute
@@ -18,8 +18,8 @@ from app.domain.commands import Command
 from app.domain.errors import FieldInvalid, WalletError
 from app.domain.placement import bucket_of
 from app.domain.record import record
-from app.domain.records import AnyReceipt, AssetType, TransactionType
-from app.schemas.requests import BatchGroup, BatchOperation, BatchRequest
+from app.domain.records import AnyReceipt, AssetType
+from app.schemas.requests import BatchOperation, BatchRequest
 from app.schemas.responses import BatchResponse
 from app.services.turns import in_turns
 
@@ -85,7 +85,7 @@ async def _look_up_targets(request: LedgerRequest, read: list[BatchOperation | P
         (target, bucket_of(each.external_user_id))
         for each in read
         if not isinstance(each, dict)
-        for operation in (each.operations if isinstance(each, BatchGroup) else (each,))
+        for operation in (each.operations if each.type == "group" else (each,))
         if (target := operation.target) is not None
     ]
     if targets:
@@ -96,10 +96,10 @@ async def _build(request: LedgerRequest, body: BatchOperation) -> _Built | Probl
     """Return the command that an operation asks for, or the problem with it."""
     sender = Sender(user=body.external_user_id, caller=request.caller, key=body.idempotency_key)
     try:
-        if isinstance(body, BatchGroup):
+        if body.type == "group":
             group, assets = await build_group(request.services, body, sender)
             return _Built(command=group, assets=assets)
-        command, asset = await build_operation(request.services, TransactionType(body.type), body, sender, body.target)
+        command, asset = await build_operation(request.services, TYPES[body.type], body, sender, body.target)
         return _Built(command=command, assets={asset.id: asset})
     except WalletError as error:
         return problem_of(error)

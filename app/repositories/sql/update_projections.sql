@@ -9,7 +9,7 @@ WITH account AS (
            last_hash = c.last_hash,
            last_at = c.last_at,
            last_effective_at = c.last_effective_at
-      FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::bytea[], $5::text::timestamptz[],
+      FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::bytea[], $5::text::timestamptz[],
                   $6::text::timestamptz[])
            AS c (id, bucket, last_seq, last_hash, last_at, last_effective_at)
      WHERE a.id = c.id
@@ -51,7 +51,7 @@ hold AS (
            lot_ids = '{}',
            lot_amounts = '{}',
            lot_held_at = '{}'
-      FROM unnest($20::text::uuid[], $21::text::smallint[], $22::text::bigint[], $23::text[])
+      FROM unnest($20::text::uuid[], $21::text::smallint[], $22::text::bigint[], $23::text::text[])
            AS c (id, bucket, captured, status)
      WHERE h.id = c.id
        AND h.bucket = c.bucket
