@@ -48,15 +48,17 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
     hold, wallet = books.open_hold(command.hold_id, asset), books.wallet(asset)
     left = hold.left
     amount = left if command.amount is None else command.amount
-    if amount > left and command.on_excess is OnExcess.REFUSE:
+    excess = amount - left
+    if excess > 0 and command.on_excess is OnExcess.REFUSE:
         raise CaptureExceedsHold(asset_type_id=asset.id, capturable=left, amount=amount)
     if hold.captured + amount > UNITS_MAX:
         raise AmountTooLarge
     if amount:
         expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
-    picked = _picked_beside(books, wallet, hold, amount - left) if amount > left else []
-    taken, held_at = hold.capture(wallet, min(amount, left))
-    taken += [wallet.take(lot, part) for lot, part in picked]
+    picked = _picked_beside(books, wallet, hold, excess) if excess > 0 else ()
+    taken, held_at = hold.capture(wallet, amount)
+    for lot, part in picked:
+        taken.append(wallet.take(lot, part))
     hold.captured += amount
     released, payments = hold.close(wallet, HoldStatus.CAPTURED, now) if command.final else ([], [])
     if amount:

@@ -13,9 +13,6 @@ from uuid import UUID
 from app.database import Connection
 from app.domain.chain import microseconds
 
-INT8_TYPE, TIMESTAMPTZ_TYPE, UUID_TYPE = 20, 1184, 2950
-"""By which numbers PostgreSQL knows types of which arrays are made."""
-
 NULL_LENGTH = -1
 NULL = struct.pack(">i", NULL_LENGTH)
 
@@ -24,8 +21,6 @@ _END = struct.pack(">h", -1)
 _LENGTH = struct.Struct(">i")
 _INT4 = struct.Struct(">ii")
 _INT8 = struct.Struct(">iq")
-_ARRAY = struct.Struct(">iiiIii")
-_EMPTY_ARRAY = struct.Struct(">iiiI")
 _EPOCH = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 
 
@@ -67,11 +62,3 @@ def text(value: str | None) -> bytes:
 def word(value: str) -> bytes:
     """Return a text that many rows have."""
     return text(value)
-
-
-def array(type_id: int, elements: Sequence[bytes]) -> bytes:
-    """Return an array of `elements`, each with its length before it, of one of the types above."""
-    if not elements:
-        return _EMPTY_ARRAY.pack(12, 0, 0, type_id)
-    body = b"".join(elements)
-    return _ARRAY.pack(20 + len(body), 1, 0, type_id, len(elements), 1) + body

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +12,7 @@ from app.domain.account import Account
 from app.domain.hold import Hold
 from app.domain.record import record
 from app.domain.records import HoldRow, LotRow, Outcome, ParentRow, TransactionType
-from app.repositories.binary_copy import (
-    INT8_TYPE,
-    TIMESTAMPTZ_TYPE,
-    UUID_TYPE,
-    array,
-    copy_rows,
-    int8,
-    timestamp,
-    uuid,
-    word,
-)
+from app.repositories.binary_copy import copy_rows, timestamp, word
 from app.repositories.literals import addresses, literal, times
 from app.repositories.rows import hold_with_parts, lot_row
 from app.repositories.statements import expect_rows, statement
@@ -35,7 +26,13 @@ HOLD_COLUMNS = (
     *("id", "bucket", "owner_id", "asset_type_id", "seq", "amount", "captured", "deadline"),
     *("lot_ids", "lot_amounts", "lot_held_at", "status"),
 )
-_HOLD = struct.Struct(">h i16s ih iq ii iq iq iq iq")
+UUID_TYPE, INT8_TYPE, TIMESTAMPTZ_TYPE = 2950, 20, 1184
+"""By which numbers PostgreSQL knows the types that the arrays are made of."""
+
+_HOLD = ">h i16s ih iq ii iq iq iq iq"
+_ARRAY_HEAD = "iiiIii"
+_ArrayHead = tuple[int, int, int, int, int, int]
+"""Its length, one dimension, no NULLs, the type of its elements, how many, the number of the first."""
 
 WalletOf = tuple[int, int]
 """An owner's id and an asset type's."""
@@ -127,20 +124,33 @@ async def update(connection: Connection, pairs: Sequence[tuple[Account, Hold]]) 
 
 
 def _new_row(account: Account, hold: Hold) -> bytes:
-    row, parts = hold.row, hold.parts
-    fixed = _HOLD.pack(
+    row = hold.row
+    ids: list[Any] = []
+    amounts: list[int] = []
+    moments: list[int] = []
+    for lot, amount, held_at in hold.parts:
+        ids += (16, lot.row.id.bytes)
+        amounts += (8, amount)
+        moments += (8, timestamp(held_at))
+    layout, ids_head, amounts_head, moments_head = _layout(len(hold.parts))
+    fixed = layout.pack(
         len(HOLD_COLUMNS),
         16, row.id.bytes, 2, account.bucket, 8, row.owner_id, 4, row.asset_type_id, 8, row.seq,
         8, hold.amount, 8, hold.captured, 8, timestamp(hold.deadline),
+        *ids_head, *ids, *amounts_head, *amounts, *moments_head, *moments,
     )  # fmt: skip
-    return b"".join(
-        (
-            fixed,
-            array(UUID_TYPE, [uuid(lot.row.id) for lot, _, _ in parts]),
-            array(INT8_TYPE, [int8(amount) for _, amount, _ in parts]),
-            array(TIMESTAMPTZ_TYPE, [int8(timestamp(held_at)) for _, _, held_at in parts]),
-            word(hold.status),
-        )
+    return fixed + word(hold.status)
+
+
+@lru_cache(maxsize=64)  # most holds reserve few lots
+def _layout(parts: int) -> tuple[struct.Struct, _ArrayHead, _ArrayHead, _ArrayHead]:
+    """Return the layout of a hold of so many parts, but for its status, and what its three arrays begin with."""
+    arrays = f"{_ARRAY_HEAD} {'i16s' * parts} {_ARRAY_HEAD} {'iq' * parts} {_ARRAY_HEAD} {'iq' * parts}"
+    return (
+        struct.Struct(f"{_HOLD} {arrays}"),
+        (20 + 20 * parts, 1, 0, UUID_TYPE, parts, 1),
+        (20 + 12 * parts, 1, 0, INT8_TYPE, parts, 1),
+        (20 + 12 * parts, 1, 0, TIMESTAMPTZ_TYPE, parts, 1),
     )
 
 

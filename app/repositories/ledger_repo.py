@@ -26,7 +26,7 @@ from app.domain.records import (
 )
 from app.repositories.binary_copy import NULL, NULL_LENGTH, copy_rows, data, int4, int8, text, timestamp, uuid, word
 from app.repositories.literals import addresses, literal, texts, times
-from app.repositories.rows import asset_type, decided_row, hold_with_lots, lot_row
+from app.repositories.rows import asset_type, decided_row, holds_with_lots, lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
@@ -55,12 +55,13 @@ _OWN_LINE, _SYSTEM_LINE = struct.Struct(f"{_LINE} i16s iq"), struct.Struct(f"{_L
 
 @record
 class Loaded:
-    """What a unit of work decides on, loaded under the owners' locks: `holds` with the lots that they reserve."""
+    """What a unit of work decides on, loaded under the owners' locks: `hold_lots` are what `holds` reserve."""
 
     now: datetime
     wallets: list[WalletRow]
     free_lots: list[LotRow]
-    holds: list[tuple[HoldRow, list[LotRow]]]
+    holds: list[HoldRow]
+    hold_lots: list[LotRow]
     decided: list[DecidedRow]
     asset_types: dict[int, AssetType]
 
@@ -97,12 +98,14 @@ async def load(
     )
     if row is None:
         raise AssertionError("a SELECT without FROM has one row")
+    holds, hold_lots = holds_with_lots(row["holds"])
     decided_ids = {(each, bucket_of_id(each)) for each in row["decided"]} | set(transaction_ids)
     return Loaded(
         now=row["now"],
         wallets=[WalletRow(*each) for each in row["wallets"]],
         free_lots=[lot_row(each) for each in row["free_lots"]],
-        holds=[hold_with_lots(each) for each in row["holds"]],
+        holds=holds,
+        hold_lots=hold_lots,
         decided=await _load_decided(connection, list(decided_ids)) if decided_ids else [],
         asset_types={each[0]: asset_type(each) for each in row["asset_types"]},
     )

@@ -50,14 +50,16 @@ def hold_with_parts(columns: Any) -> HoldRow:  # noqa: ANN401
     return _hold(own, [HoldPart(*each) for each in parts])
 
 
-def hold_with_lots(columns: Any) -> tuple[HoldRow, list[LotRow]]:  # noqa: ANN401
-    """Build a hold and the lots that it reserves: for its arrays it has parts, each with the columns of its lot."""
-    *own, parts = columns
-    reserved, lots = [], []
-    for amount, held_at, *lot in parts:
-        reserved.append(HoldPart(lot[0], amount, held_at))
-        lots.append(lot_row(lot))
-    return _hold(own, reserved), lots
+def holds_with_lots(rows: Any) -> tuple[list[HoldRow], list[LotRow]]:  # noqa: ANN401
+    """Build holds and the lots that they reserve: for its arrays a hold has parts, each with the columns of its lot."""
+    holds, lots = [], []
+    for *own, parts in rows:
+        reserved = []
+        for amount, held_at, *lot in parts:
+            reserved.append(HoldPart(lot[0], amount, held_at))
+            lots.append(lot_row(lot))
+        holds.append(_hold(own, reserved))
+    return holds, lots
 
 
 def _hold(columns: list[Any], parts: Iterable[HoldPart]) -> HoldRow:

@@ -180,7 +180,7 @@ class _Loading:
             for lot in due.lots:
                 wallet = self._wallets[lot.owner_id, lot.asset_type_id]
                 wallet.due_lots.append(wallet.know(lot))
-        self._know((lot for _, lots in loaded.holds for lot in lots), (hold for hold, _ in loaded.holds))
+        self._know(loaded.hold_lots, loaded.holds)
         await self._load_parents()
         await self._load_future()
         await self._give_free_lots(loaded.free_lots)

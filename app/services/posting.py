@@ -16,6 +16,7 @@ from app.domain.account import Account
 from app.domain.chain import EPOCH, GENESIS
 from app.domain.commands import BookDue, Command
 from app.domain.errors import LedgerCorrupt, UnknownUser, WalletError
+from app.domain.hold import Hold
 from app.domain.placement import account_id_of, bucket_of_account
 from app.domain.records import AccountRow, AccountStatus, AnyReceipt
 from app.domain.settlement import SYSTEM
@@ -173,8 +174,11 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
     wallets = [(account, each) for account in accounts for each in account.books.wallets.values() if each.changed]
     lots = [(account, each) for account, wallet in wallets for each in wallet.lots_changed]
     holds = [(account, each) for account in accounts for each in account.books.holds.values() if each.changed]
-    held_before = [pair for pair in holds if not pair[1].is_new]
-    ended = [pair for pair in held_before if pair[1].is_only_ended]
+    ended: list[tuple[Account, Hold]] = []
+    rewritten: list[tuple[Account, Hold]] = []
+    for pair in holds:
+        if not pair[1].is_new:
+            (ended if pair[1].is_only_ended else rewritten).append(pair)
     await projection_repo.update(
         connection,
         moved,
@@ -195,7 +199,7 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
     await wallet_repo.insert_lots(connection, [pair for pair in lots if pair[1].is_new])
     await wallet_repo.mark_lots(connection, [pair for pair in lots if pair[1].is_marked])
     await hold_repo.insert(connection, [pair for pair in holds if pair[1].is_new])
-    await hold_repo.update(connection, [pair for pair in held_before if not pair[1].is_only_ended])
+    await hold_repo.update(connection, rewritten)
 
 
 def _opening_order(account: Account) -> str:
