@@ -41,7 +41,7 @@ def lot_row(columns: Any) -> LotRow:  # noqa: ANN401
 def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold."""
     *own, lot_ids, amounts, held_at = columns
-    return _hold(own, map(HoldPart, lot_ids, amounts, held_at))
+    return _hold(own, [HoldPart(*each) for each in zip(lot_ids, amounts, held_at, strict=True)])
 
 
 def hold_with_parts(columns: Any) -> HoldRow:  # noqa: ANN401
