@@ -142,7 +142,7 @@ async def build_account_change(services: Services, body: ChangeAccountRequest, s
         asset = await services.catalogue.by_code(code)
         limits[asset.id] = given_limits(changes, asset.scale, place=("limits", code))
     return ChangeAccount(
-        **_explained(body, sender),
+        **_common(body, sender, operator=body.operator, reason=body.reason),
         status=None if body.status is None else AccountStatus(body.status),
         limits=limits,
     )
@@ -210,7 +210,7 @@ def _hold(body: HoldRequest, asset: AssetType, sender: Sender) -> Operation:
 
 def _adjustment(body: AdjustmentRequest, asset: AssetType, sender: Sender) -> Operation:
     return Adjustment(
-        **_explained(body, sender),
+        **_common(body, sender, operator=body.operator, reason=body.reason),
         asset_type_id=asset.id,
         amount=parse_signed_amount(body.amount, asset.scale),
         lot_id=new_id(bucket_of(sender.user)),
@@ -279,7 +279,9 @@ def _amount(text: str | None, asset: AssetType) -> int | None:
     return None if text is None else parse_amount(text, asset.scale)
 
 
-def _common(body: WriteRequest, sender: Sender) -> dict[str, Any]:
+def _common(
+    body: WriteRequest, sender: Sender, *, operator: str | None = None, reason: str | None = None
+) -> dict[str, Any]:
     """Return the members that every command has."""
     bucket = bucket_of(sender.user)
     return {
@@ -288,12 +290,6 @@ def _common(body: WriteRequest, sender: Sender) -> dict[str, Any]:
         "bucket": bucket,
         "actor": sender.caller.actor,
         "idempotency_key": sender.key,
-        "note": new_note(reference=body.reference, metadata=body.metadata),
+        "note": new_note(reference=body.reference, metadata=body.metadata, operator=operator, reason=reason),
         "dry_run": body.dry_run,
     }
-
-
-def _explained(body: AdjustmentRequest | ChangeAccountRequest, sender: Sender) -> dict[str, Any]:
-    """Return the members that every command has; the note says who decided it, and why."""
-    note = new_note(reference=body.reference, metadata=body.metadata, operator=body.operator, reason=body.reason)
-    return _common(body, sender) | {"note": note}

@@ -317,7 +317,7 @@ class Wallet:
         if self._free_lots:
             insort(self._free_lots, lot, key=_key_of)
         else:
-            self._free_lots.append(lot)
+            self._free_lots.append(lot)  # as for most captures: nothing is taken, so no others were loaded
 
     def _touch(self, lot: Lot) -> None:
         if not lot.changed:

@@ -26,7 +26,7 @@ HOLD_COLUMNS = (
     *("id", "bucket", "owner_id", "asset_type_id", "seq", "amount", "captured", "deadline"),
     *("lot_ids", "lot_amounts", "lot_held_at", "status"),
 )
-UUID_TYPE, INT8_TYPE, TIMESTAMPTZ_TYPE = 2950, 20, 1184
+_UUID_TYPE, _INT8_TYPE, _TIMESTAMPTZ_TYPE = 2950, 20, 1184
 """By which numbers PostgreSQL knows the types that the arrays are made of."""
 
 _HOLD = ">h i16s ih iq ii iq iq iq iq"
@@ -148,9 +148,9 @@ def _layout(parts: int) -> tuple[struct.Struct, _ArrayHead, _ArrayHead, _ArrayHe
     arrays = f"{_ARRAY_HEAD} {'i16s' * parts} {_ARRAY_HEAD} {'iq' * parts} {_ARRAY_HEAD} {'iq' * parts}"
     return (
         struct.Struct(f"{_HOLD} {arrays}"),
-        (20 + 20 * parts, 1, 0, UUID_TYPE, parts, 1),
-        (20 + 12 * parts, 1, 0, INT8_TYPE, parts, 1),
-        (20 + 12 * parts, 1, 0, TIMESTAMPTZ_TYPE, parts, 1),
+        (20 + 20 * parts, 1, 0, _UUID_TYPE, parts, 1),
+        (20 + 12 * parts, 1, 0, _INT8_TYPE, parts, 1),
+        (20 + 12 * parts, 1, 0, _TIMESTAMPTZ_TYPE, parts, 1),
     )
 
 

@@ -66,7 +66,8 @@ SELECT (SELECT now FROM clock) AS now,
        ) AS holds,
        ARRAY(
            SELECT t.id
-             FROM unnest($3::text::bigint[], $4::text::smallint[], $5::text::text[]) AS k (owner_id, bucket, idempotency_key)
+             FROM unnest($3::text::bigint[], $4::text::smallint[], $5::text::text[])
+                  AS k (owner_id, bucket, idempotency_key)
             CROSS JOIN LATERAL (
                   SELECT transactions.id
                     FROM transactions

@@ -9,8 +9,8 @@ WITH account AS (
            last_hash = c.last_hash,
            last_at = c.last_at,
            last_effective_at = c.last_effective_at
-      FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::bytea[], $5::text::timestamptz[],
-                  $6::text::timestamptz[])
+      FROM unnest($1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::bytea[],
+                  $5::text::timestamptz[], $6::text::timestamptz[])
            AS c (id, bucket, last_seq, last_hash, last_at, last_effective_at)
      WHERE a.id = c.id
        AND a.bucket = c.bucket
