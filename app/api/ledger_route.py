@@ -8,8 +8,10 @@ type, and nothing else; what FastAPI makes of the same signature is the OpenAPI 
 """
 
 import inspect
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, get_type_hints
 
 from fastapi.exceptions import RequestValidationError
@@ -30,40 +32,14 @@ from app.logs import note_of_request
 _NO_STORE = (b"cache-control", b"no-store")
 
 
-class LedgerRoutes:
-    """The way to routes under /api/v1, past FastAPI's stacks and contexts for what these routes do not do.
-
-    Everything else goes `otherwise`: other routes, and requests that are for none.
-    """
-
-    def __init__(self, routes: Iterable[BaseRoute], *, otherwise: ASGIApp) -> None:
-        self._routes = [each for each in routes if isinstance(each, LedgerRoute)]
-        self._otherwise = otherwise
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        for route in self._routes if scope["type"] == "http" else ():
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(found)
-                await route.handle(scope, receive, send)
-                return
-        await self._otherwise(scope, receive, send)
-
-
 class LedgerRoute(APIRoute):
     """A route whose endpoint is `async def endpoint(request: LedgerRequest, …) -> Response`."""
 
     def __init__(self, path: str, endpoint: Any, **options: Any) -> None:  # noqa: ANN401 - FastAPI's signature
         super().__init__(path, endpoint, **options)
         self._scopes = scopes_of(path, self.openapi_extra)
-        self._end = self.path_format.rpartition("}")[2]
         self._parameters = _parameters_of(endpoint)
         self._in_query = frozenset(each.place[1] for each in self._parameters if each.place[0] == "query")
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Tell whether this is the route of a request. Most are ruled out by how its path ends."""
-        return super().matches(scope) if scope["path"].endswith(self._end) else (Match.NONE, {})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -124,6 +100,36 @@ class LedgerRoute(APIRoute):
         unknown = [(name, "extra_forbidden", "is not a known parameter") for name in names if name not in known]
         twice = [(name, "given_twice", "is given twice") for name in known if names.count(name) > 1]
         return [{"type": type_, "loc": ("query", name), "msg": what} for name, type_, what in (*unknown, *twice)]
+
+
+class LedgerRoutes:
+    """The way to routes under /api/v1, past FastAPI's stacks and contexts for what these routes do not do.
+
+    Everything else goes `otherwise`: other routes, and requests that are for none.
+    """
+
+    def __init__(self, routes: Iterable[BaseRoute], *, otherwise: ASGIApp) -> None:
+        self._otherwise = otherwise
+        self._by_end: defaultdict[str, list[LedgerRoute]] = defaultdict(list)
+        """By the last part of their paths, which one look at a path tells; those that end with a parameter under ""."""
+        for each in routes:
+            if isinstance(each, LedgerRoute):
+                end = each.path_format.rpartition("/")[2]
+                self._by_end["" if end.startswith("{") else end].append(each)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        for route in self._candidates(scope["path"]) if scope["type"] == "http" else ():
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await route.handle(scope, receive, send)
+                return
+        await self._otherwise(scope, receive, send)
+
+    def _candidates(self, path: str) -> Iterable[LedgerRoute]:
+        """Return the routes that may be for a path, those that name its end before those that take any."""
+        return chain(self._by_end.get(path.rpartition("/")[2], ()), self._by_end[""])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from app.services.ids import read_id
+
 USER_ID_BYTES_MAX = 255
 METADATA_BYTES_MAX = 4096
 PAGE_MAX = 200
@@ -116,7 +118,7 @@ def _plain_uuid(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     """Take a UUID in its one usual form: Python's own reader takes braces, URNs and no hyphens too."""
     if isinstance(value, str) and not _UUID.fullmatch(value):
         raise ValueError("must be a UUID, as in 0198c0de-0000-7000-8000-000000000000")
-    return UUID(value) if isinstance(value, str) else value
+    return read_id(value) if isinstance(value, str) else value
 
 
 def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the JSON holds

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from app.domain.errors import Busy, ShuttingDown, Unavailable, WalletError
+from app.domain.errors import Busy, DatabaseUnavailable, ShuttingDown, Unavailable, WalletError
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -128,6 +128,15 @@ class Coalescer(Generic[Item, Answer]):
         finally:
             deadline.cancel()
 
+    async def ask(self, questions: Sequence[Item]) -> list[Answer]:
+        """Return the answers to `questions`: items of which nobody needs to know what became when it was too late.
+
+        Raises:
+            DatabaseUnavailable: one was not answered in time.
+            WalletError: what was answered to one.
+        """
+        return [_told(each) for each in await self.submit(questions)]
+
     def put_back(self, tickets: Iterable[Ticket[Item, Answer]]) -> None:
         """Queue tickets that `run` kept, before everything else, in their order."""
         for ticket in reversed(list(tickets)):
@@ -219,6 +228,14 @@ async def _others_had_a_turn() -> None:
     """Let everybody who is here do what they can: answers are sent, and what has come in is read and queued."""
     for _ in range(TURNS_OF_OTHERS):
         await asyncio.sleep(0)
+
+
+def _told(answer: Answer | WalletError) -> Answer:
+    if isinstance(answer, StillAtWork):
+        raise DatabaseUnavailable
+    if isinstance(answer, WalletError):
+        raise answer
+    return answer
 
 
 def _give_up(tickets: Iterable[Ticket[Item, Answer]]) -> None:

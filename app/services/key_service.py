@@ -30,11 +30,10 @@ from app.domain.errors import (
     Unauthorized,
     Unavailable,
     UnknownApiKey,
-    WalletError,
 )
 from app.domain.record import record
 from app.repositories import key_repo
-from app.services.coalescer import Coalescer, StillAtWork, Ticket
+from app.services.coalescer import Coalescer, Ticket
 from app.services.pages import Page, page_of
 from app.services.repeating import run_repeatedly
 
@@ -157,11 +156,7 @@ class KeyService:
 
     async def _ask(self, digest: bytes) -> _Found:
         for _ in range(LOOK_UPS_MAX):
-            (found,) = await self._looking_up.submit([digest])
-            if isinstance(found, StillAtWork):
-                raise DatabaseUnavailable
-            if isinstance(found, WalletError):
-                raise found
+            (found,) = await self._looking_up.ask([digest])
             if found is None:
                 raise Unauthorized(reason=UNKNOWN_KEY)
             if found.key.status is not KeyStatus.ACTIVE or found.believed_until > time.monotonic():

@@ -13,11 +13,11 @@ from typing import TypeAlias
 
 from app.database import Database, LockHeld
 from app.domain.api_keys import Rate
-from app.domain.errors import Busy, DatabaseUnavailable, RateLimited, WalletError
+from app.domain.errors import Busy, RateLimited
 from app.domain.record import record
 from app.repositories import rate_repo
 from app.repositories.rate_repo import Asked, Taken
-from app.services.coalescer import Coalescer, StillAtWork, Ticket
+from app.services.coalescer import Coalescer, Ticket
 
 GROUP_MAX = 1_000
 QUEUE_MAX = 10_000
@@ -58,11 +58,7 @@ class RateLimits:
         """
         if (seconds := self._seconds_empty(key_id)) > 0:
             raise _refusal(rate, seconds)
-        (answer,) = await self._queue.submit([_Use(key_id=key_id, rate=rate)])
-        if isinstance(answer, StillAtWork):
-            raise DatabaseUnavailable
-        if isinstance(answer, WalletError):
-            raise answer
+        await self._queue.ask([_Use(key_id=key_id, rate=rate)])
 
     async def close(self) -> None:
         """Take no more requests, and return when all that were taken are answered."""

@@ -5,12 +5,12 @@ from typing import overload
 
 from app.database import Connection, Database
 from app.domain.commands import BookDue, ChangeAccount, Command, EraseAccount, Group, Operation
-from app.domain.errors import Busy, DatabaseUnavailable, UnknownUser, WalletError
+from app.domain.errors import Busy, UnknownUser, WalletError
 from app.domain.placement import bucket_of
 from app.domain.records import AnyReceipt, Balance, ChangeReceipt, GroupReceipt, Receipt, TransactionType
 from app.repositories import wallet_repo
 from app.repositories.wallet_repo import BalanceQuestion
-from app.services.coalescer import Coalescer, StillAtWork, Ticket
+from app.services.coalescer import Coalescer, Ticket
 from app.services.lanes import Lanes
 from app.services.posting import book_due, rehearse
 from app.services.transaction_directory import TransactionDirectory
@@ -93,7 +93,7 @@ class WalletService:
             BalanceQuestion(external_user_id=each, bucket=bucket_of(each), asset_type_id=asset_type_id)
             for each in external_user_ids
         ]
-        return [_known(each) for each in await self._reads.submit(questions)]
+        return await self._reads.ask(questions)
 
     @property
     def full(self) -> bool:
@@ -106,6 +106,7 @@ class WalletService:
 
     async def close(self) -> None:
         """Take no more commands, and return when all that were taken are answered."""
+        await self.transactions.close()
         await self._lanes.close()
         await self._reads.close()
 
@@ -130,11 +131,3 @@ class WalletService:
 
         for ticket, balance in zip(tickets, await self._database.read(query), strict=True):
             ticket.answer(balance)
-
-
-def _known(answer: Balance | WalletError | None) -> Balance | None:
-    if isinstance(answer, StillAtWork):
-        raise DatabaseUnavailable
-    if isinstance(answer, WalletError):
-        raise answer
-    return answer
