@@ -2,16 +2,17 @@
 
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.database import Connection
 from app.domain.account import Account
+from app.domain.chain import EPOCH
 from app.domain.commands import GROUP_MAX
 from app.domain.placement import bucket_of_account, bucket_of_id
-from app.domain.record import record
 from app.domain.records import (
     AccountRow,
     AssetType,
@@ -26,7 +27,7 @@ from app.domain.records import (
 )
 from app.repositories.binary_copy import NULL, NULL_LENGTH, copy_rows, data, int4, int8, text, timestamp, uuid, word
 from app.repositories.literals import addresses, literal, texts, times
-from app.repositories.rows import asset_type, decided_row, holds_with_lots, lot_row
+from app.repositories.rows import asset_type, decided_row, hold_row, lot_row
 from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
@@ -53,17 +54,17 @@ _LINE = ">h iq ih iq ih iq ii iq"
 _OWN_LINE, _SYSTEM_LINE = struct.Struct(f"{_LINE} i16s iq"), struct.Struct(f"{_LINE} i i")
 
 
-@record
+@dataclass(slots=True)
 class Loaded:
     """What a unit of work decides on, loaded under the owners' locks: `hold_lots` are what `holds` reserve."""
 
-    now: datetime
-    wallets: list[WalletRow]
-    free_lots: list[LotRow]
-    holds: list[HoldRow]
-    hold_lots: list[LotRow]
-    decided: list[DecidedRow]
-    asset_types: dict[int, AssetType]
+    now: datetime = EPOCH
+    wallets: list[WalletRow] = field(default_factory=list)
+    free_lots: list[LotRow] = field(default_factory=list)
+    holds: list[HoldRow] = field(default_factory=list)
+    hold_lots: list[LotRow] = field(default_factory=list)
+    decided: list[DecidedRow] = field(default_factory=list)
+    asset_types: dict[int, AssetType] = field(default_factory=dict)
 
 
 async def load(
@@ -81,7 +82,7 @@ async def load(
     `keys` are (owner, bucket, key), `transaction_ids` and `hold_ids` (id, bucket). Of each wallet in `taken_from`
     (owner, asset type) the lots that are burned first are loaded too.
     """
-    row = await connection.fetchrow(
+    rows = await connection.fetch(
         LOAD_OWNERS,
         literal([each.id for each in owners]),
         literal([each.bucket for each in owners]),
@@ -96,19 +97,38 @@ async def load(
         free_lots_max,
         *addresses(hold_ids),
     )
-    if row is None:
-        raise AssertionError("a SELECT without FROM has one row")
-    holds, hold_lots = holds_with_lots(row["holds"])
-    decided_ids = {(each, bucket_of_id(each)) for each in row["decided"]} | set(transaction_ids)
-    return Loaded(
-        now=row["now"],
-        wallets=[WalletRow(*each) for each in row["wallets"]],
-        free_lots=[lot_row(each) for each in row["free_lots"]],
-        holds=holds,
-        hold_lots=hold_lots,
-        decided=await _load_decided(connection, list(decided_ids)) if decided_ids else [],
-        asset_types={each[0]: asset_type(each) for each in row["asset_types"]},
-    )
+    loaded, decided_ids = _sorted_out(rows)
+    decided_ids |= set(transaction_ids)
+    if decided_ids:
+        loaded.decided = await _load_decided(connection, list(decided_ids))
+    return loaded
+
+
+def _sorted_out(rows: Iterable[Any]) -> tuple[Loaded, set[tuple[UUID, int]]]:
+    """Return the rows of load_owners by what they are, and the transactions (id, bucket) that the keys belong to."""
+    loaded, decided_ids = Loaded(), set[tuple[UUID, int]]()
+    lots = {"free lot": loaded.free_lots, "held lot": loaded.hold_lots}
+    for row in rows:
+        what = row["what"]
+        if what in lots:
+            lots[what].append(lot_row(row[1:14]))
+        elif what == "wallet":
+            owner_id, asset_type_id = row[2:4]
+            moment, posted, held, day_spent, day_credited = row[7:12]
+            loaded.wallets.append(
+                WalletRow(owner_id, asset_type_id, posted, held, moment, row["day"], day_spent, day_credited)
+            )
+        elif what == "hold":
+            deadline, amount, captured = row[7:10]
+            loaded.holds.append(hold_row((*row[1:5], amount, captured, deadline, row["word"], *row[15:18])))
+        elif what == "asset type":
+            (code, name, status), (scale, *policy) = row["words"], row["numbers"]
+            columns = (row["asset_type_id"], code, name, scale, status, *policy)
+            loaded.asset_types[row["asset_type_id"]] = asset_type(columns)
+        else:
+            loaded.now = row["moment"]
+            decided_ids.update((each, bucket_of_id(each)) for each in row["ids"])
+    return loaded, decided_ids
 
 
 async def _load_decided(connection: Connection, ids: Sequence[tuple[UUID, int]]) -> list[DecidedRow]:

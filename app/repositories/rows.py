@@ -21,7 +21,7 @@ from app.domain.records import (
 )
 
 # Enum(value) takes twenty times as long, and a unit of work reads thousands of rows.
-_KINDS = {each.value: each for each in LotKind}
+_LOT_KINDS = {each.value: each for each in LotKind}
 _ACCOUNT_STATUSES = {each.value: each for each in AccountStatus}
 _HOLD_STATUSES = {each.value: each for each in HoldStatus}
 
@@ -35,7 +35,7 @@ def account_row(columns: Any) -> AccountRow:  # noqa: ANN401 - asyncpg's records
 def lot_row(columns: Any) -> LotRow:  # noqa: ANN401
     """Build a lot."""
     lot_id, owner_id, asset_type_id, seq, kind, *others = columns
-    return LotRow(lot_id, owner_id, asset_type_id, seq, _KINDS[kind], *others)
+    return LotRow(lot_id, owner_id, asset_type_id, seq, _LOT_KINDS[kind], *others)
 
 
 def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
@@ -48,18 +48,6 @@ def hold_with_parts(columns: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold that has parts for its arrays: the driver can't read an array in a record."""
     *own, parts = columns
     return _hold(own, [HoldPart(*each) for each in parts])
-
-
-def holds_with_lots(rows: Any) -> tuple[list[HoldRow], list[LotRow]]:  # noqa: ANN401
-    """Build holds and the lots that they reserve: for its arrays a hold has parts, each with the columns of its lot."""
-    holds, lots = [], []
-    for *own, parts in rows:
-        reserved = []
-        for amount, held_at, *lot in parts:
-            reserved.append(HoldPart(lot[0], amount, held_at))
-            lots.append(lot_row(lot))
-        holds.append(_hold(own, reserved))
-    return holds, lots
 
 
 def _hold(columns: list[Any], parts: Iterable[HoldPart]) -> HoldRow:
@@ -86,7 +74,7 @@ def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401
         facts=facts,
         created_at=created_at,
         balance_after=balance_after,
-        lines=tuple(LotUse(lot_id, _KINDS[kind], used, expires_at) for lot_id, kind, used, expires_at in lines),
+        lines=tuple(LotUse(lot_id, _LOT_KINDS[kind], used, expires_at) for lot_id, kind, used, expires_at in lines),
         parent_id=parent_id,
     )
 
