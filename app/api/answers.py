@@ -116,18 +116,18 @@ def _own_members(receipt: Receipt, amount: str, scale: int) -> dict[str, Any]:
         case TransactionType.HOLD | TransactionType.EXTEND:
             return {
                 "hold_id": str(receipt.parent_id or receipt.transaction_id),
-                "hold_status": facts["hold_status"],
+                "hold_status": str(facts["hold_status"]),
                 "expires_at": rfc3339(moment(facts["deadline"])),
             }
         case TransactionType.CAPTURE:
             return {
                 "hold_id": str(receipt.parent_id),
-                "hold_status": facts["hold_status"],
+                "hold_status": str(facts["hold_status"]),
                 "captured": amount,
                 "released": format_amount(facts["released"], scale),
             }
         case TransactionType.RELEASE:
-            return {"hold_id": str(receipt.parent_id), "hold_status": facts["hold_status"], "released": amount}
+            return {"hold_id": str(receipt.parent_id), "hold_status": str(facts["hold_status"]), "released": amount}
         case TransactionType.REFUND:
             return {
                 "parent_id": str(receipt.parent_id),

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from app.domain.hold import Hold, Part
-from app.domain.wallet import Wallet
+from app.domain.hold import Hold
+from app.domain.wallet import Part, Wallet
 
 
 def available_at(wallet: Wallet, holds: Iterable[Hold], required: int) -> datetime | None:

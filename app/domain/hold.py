@@ -5,21 +5,19 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.records import HoldPart, HoldRow, HoldStatus
-from app.domain.wallet import Lot, Move, Wallet
-
-Part = tuple[Lot, int, datetime]
-"""A lot, how much of it is set aside, and since when."""
+from app.domain.wallet import Move, Part, Wallet
 
 
 class Hold:
     """A hold while a unit of work changes it. What it reserves stays usable: the lots are named."""
 
-    __slots__ = ("amount", "captured", "changed", "deadline", "is_new", "parts", "row", "status")
+    __slots__ = ("amount", "captured", "changed", "deadline", "is_extended", "is_new", "parts", "row", "status")
 
     def __init__(self, row: HoldRow, parts: list[Part], *, is_new: bool = False) -> None:
         self.row = row
         self.is_new = is_new
         self.changed = is_new
+        self.is_extended = False
         self.amount = row.amount
         self.captured = row.captured
         self.deadline = row.deadline
@@ -39,8 +37,7 @@ class Hold:
     @property
     def is_only_ended(self) -> bool:
         """Whether all that has changed in it, which was there before, is that it has ended, and what was captured."""
-        row = self.row
-        return self.status is not HoldStatus.OPEN and self.amount == row.amount and self.deadline == row.deadline
+        return not (self.is_extended or self.is_open)
 
     @property
     def left(self) -> int:
@@ -52,17 +49,22 @@ class Hold:
         self.parts = self.parts + parts
         self.amount += sum(amount for _, amount, _ in parts)
         self.deadline = deadline
-        self.changed = True
+        self.changed = self.is_extended = True
 
-    def capture(self, wallet: Wallet, amount: int) -> tuple[list[Move], list[datetime]]:
-        """Take up to `amount` out of what is set aside, in the order in which it was; and for each move, since when."""
+    def capture(self, wallet: Wallet, amount: int, *, final: bool) -> tuple[list[Move], list[datetime]]:
+        """Take up to `amount` out of what is set aside, in the order in which it was; and for each move, since when.
+
+        A `final` capture reserves nothing any more; the hold must be ended then.
+        """
         taken: list[Move] = []
         moments: list[datetime] = []
         rest: list[Part] = []
         for lot, held, since in self.parts:
             part = min(held, amount)
+            if part or final:
+                wallet.unreserve(lot, held if final else part)
             if part:
-                taken.append(wallet.take_reserved(lot, part))
+                taken.append(wallet.take(lot, part))
                 moments.append(since)
                 amount -= part
             if held > part:
@@ -73,10 +75,15 @@ class Hold:
 
     def close(self, wallet: Wallet, status: HoldStatus, now: datetime) -> tuple[list[Part], list[Move]]:
         """Give what is left back to its lots; return it, and what of it paid their debts at once."""
+        for lot, amount, _ in self.parts:
+            wallet.unreserve(lot, amount)
+        return self.end(wallet, status, now)
+
+    def end(self, wallet: Wallet, status: HoldStatus, now: datetime) -> tuple[list[Part], list[Move]]:
+        """Be over, with what is left, which is not reserved any more: as `close`."""
         released = self.parts
         payments: list[Move] = []
         for lot, amount, _ in released:
-            wallet.unreserve(lot, amount)
             if (payment := wallet.pay_debt(lot, amount)) is not None:
                 payments.append(payment)
             wallet.relist(lot, now)
@@ -101,9 +108,9 @@ class Hold:
 
     def savepoint(self) -> Callable[[], None]:
         """Return what puts the hold back to what it is now."""
-        state = (self.amount, self.captured, self.changed, self.deadline, self.status, self.parts)
+        state = (self.amount, self.captured, self.changed, self.deadline, self.is_extended, self.status, self.parts)
 
         def restore() -> None:
-            self.amount, self.captured, self.changed, self.deadline, self.status, self.parts = state
+            self.amount, self.captured, self.changed, self.deadline, self.is_extended, self.status, self.parts = state
 
         return restore

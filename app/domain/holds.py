@@ -8,11 +8,11 @@ from app.domain.books import Books, Decision
 from app.domain.chain import microseconds
 from app.domain.commands import Capture, Extend, OnExcess, PlaceHold, Release
 from app.domain.errors import AmountTooLarge, CaptureExceedsHold
-from app.domain.hold import Hold, Part
+from app.domain.hold import Hold
 from app.domain.limits import expect_amount_within_bounds, expect_spend_within_limits
 from app.domain.placement import TREASURY_ID
 from app.domain.records import AssetType, HoldRow, HoldStatus, LotUse
-from app.domain.wallet import LOTS_MAX, Lot, Move, Wallet, later
+from app.domain.wallet import LOTS_MAX, Lot, Move, Part, Wallet, later
 
 
 def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now: datetime) -> Decision:
@@ -24,7 +24,7 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
     row = HoldRow(
         command.transaction_id, books.owner_id, asset.id, seq, command.amount, 0, deadline, HoldStatus.OPEN, parts=()
     )
-    parts = _reserved(wallet, command.amount, now)
+    parts = wallet.reserve(command.amount, now)
     hold = books.holds[row.id] = Hold(row, parts, is_new=True)
     wallet.expect_at(hold.deadline)
     return _set_aside(wallet, hold, parts, command.amount)
@@ -36,7 +36,7 @@ def extend(books: Books, command: Extend, asset: AssetType, now: datetime) -> De
     if hold.amount + amount > UNITS_MAX:
         raise AmountTooLarge
     books.expect_available(wallet, amount, hold=hold)
-    parts = _reserved(wallet, amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
+    parts = wallet.reserve(amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
     seconds = command.expires_in_seconds
     hold.extend(parts, hold.deadline if seconds is None else later(now, timedelta(seconds=seconds)))
     wallet.expect_at(hold.deadline)
@@ -56,11 +56,11 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
     if amount:
         expect_spend_within_limits(books.limits_of(asset), wallet, amount, now)
     picked = _picked_beside(books, wallet, hold, excess) if excess > 0 else ()
-    taken, held_at = hold.capture(wallet, amount)
+    taken, held_at = hold.capture(wallet, amount, final=command.final)
     for lot, part in picked:
         taken.append(wallet.take(lot, part))
     hold.captured += amount
-    released, payments = hold.close(wallet, HoldStatus.CAPTURED, now) if command.final else ([], [])
+    released, payments = hold.end(wallet, HoldStatus.CAPTURED, now) if command.final else ([], [])
     if amount:
         wallet.count(now.date(), spent=amount)
     return Decision(
@@ -100,10 +100,6 @@ def end_hold(books: Books, hold: Hold, status: HoldStatus, now: datetime) -> Dec
         {"hold_status": status, "lots": _named(uses)},
         _mortal(released),
     )
-
-
-def _reserved(wallet: Wallet, amount: int, now: datetime, *, lots_max: int = LOTS_MAX) -> list[Part]:
-    return [(lot, part, now) for lot, part in wallet.reserve(amount, lots_max=lots_max)]
 
 
 def _mortal(parts: list[Part]) -> tuple[Lot, ...]:

@@ -69,6 +69,10 @@ class Lot:
         return LotUse(row.id, row.kind, amount, row.expires_at)
 
 
+Part = tuple[Lot, int, datetime]
+"""A lot, how much of it is set aside by a hold, and since when."""
+
+
 @row
 class Move:
     """A signed amount that went into or out of a lot, and the wallet's posted balance after it."""
@@ -187,18 +191,18 @@ class Wallet:
         del self._free_lots[:used_up]
         return picked
 
-    def reserve(self, amount: int, *, lots_max: int = LOTS_MAX) -> list[tuple[Lot, int]]:
-        """Set `amount`, which must be available, aside in the free lots in burn order.
+    def reserve(self, amount: int, since: datetime, *, lots_max: int = LOTS_MAX) -> list[Part]:
+        """Set `amount`, which must be available, aside in the free lots in burn order; `since` is noted with each part.
 
         Raises:
             TooManyLots: it would take more than `lots_max` lots; nothing was changed.
         """
-        reserved = self.pick(amount, lots_max=lots_max)
-        for lot, part in reserved:
+        picked = self.pick(amount, lots_max=lots_max)
+        for lot, part in picked:
             self._touch(lot)
             lot.held += part
         self.held += amount
-        return reserved
+        return [(lot, part, since) for lot, part in picked]
 
     def give_back(self, lot: Lot, amount: int) -> Move:
         """Put `amount` back into the lot that it came from."""
@@ -223,12 +227,6 @@ class Wallet:
         self._touch(lot)
         lot.held -= amount
         self.held -= amount
-
-    def take_reserved(self, lot: Lot, amount: int) -> Move:
-        """Take `amount` out of what is held in a lot."""
-        self.unreserve(lot, amount)
-        lot.remaining -= amount
-        return self._move(lot, -amount)
 
     def pay_debt(self, lot: Lot, amount: int) -> Move | None:
         """Pay the lot's debt out of `amount` that has just returned to it; return the payment, if there is one."""

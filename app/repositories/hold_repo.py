@@ -14,7 +14,7 @@ from app.domain.record import record
 from app.domain.records import HoldRow, LotRow, Outcome, ParentRow, TransactionType
 from app.repositories.binary_copy import copy_rows, timestamp, word
 from app.repositories.literals import addresses, literal, times
-from app.repositories.rows import hold_with_parts, lot_row
+from app.repositories.rows import lot_row, shared_hold, shared_lot
 from app.repositories.statements import expect_rows, statement
 
 LOAD_DUE = statement("load_due")
@@ -72,12 +72,12 @@ async def load_due(connection: Connection, wallets: Sequence[WalletAt], rows_max
 
     Of the holds only the first that together reserve `parts_max` lots or a little more, but always one.
     """
-    (row,) = await connection.fetch(LOAD_DUE, *_binds(wallets), rows_max, parts_max)
+    rows = await connection.fetch(LOAD_DUE, *_binds(wallets), rows_max, parts_max)
     return LoadedDue(
-        lots=[lot_row(each) for each in row["lots"]],
-        holds=[hold_with_parts(each) for each in row["holds"]],
-        hold_lots=[lot_row(each) for each in row["hold_lots"]],
-        next_due_at={(owner_id, asset_type_id): moment for owner_id, asset_type_id, moment in row["next"]},
+        lots=[shared_lot(row) for row in rows if row["what"] == "due lot"],
+        holds=[shared_hold(row) for row in rows if row["what"] == "hold"],
+        hold_lots=[shared_lot(row) for row in rows if row["what"] == "held lot"],
+        next_due_at={(row["owner_id"], row["asset_type_id"]): row["moment"] for row in rows if row["what"] == "next"},
     )
 
 
@@ -89,11 +89,11 @@ async def load_parents(connection: Connection, ids: Sequence[tuple[UUID, int]]) 
 
 async def load_future(connection: Connection, wallets: Sequence[WalletAt], rows_max: int) -> LoadedFuture:
     """Load what is to come in `wallets`, at most `rows_max` holds and as many lots of each."""
-    (row,) = await connection.fetch(LOAD_FUTURE, *_binds(wallets), rows_max)
+    rows = await connection.fetch(LOAD_FUTURE, *_binds(wallets), rows_max)
     return LoadedFuture(
-        holds=[hold_with_parts(each) for each in row["holds"]],
-        hold_lots=[lot_row(each) for each in row["hold_lots"]],
-        lots=[lot_row(each) for each in row["lots"]],
+        holds=[shared_hold(row) for row in rows if row["what"] == "hold"],
+        hold_lots=[shared_lot(row) for row in rows if row["what"] == "held lot"],
+        lots=[shared_lot(row) for row in rows if row["what"] == "lot"],
     )
 
 

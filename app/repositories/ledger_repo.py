@@ -27,7 +27,7 @@ from app.domain.records import (
 )
 from app.repositories.binary_copy import NULL, NULL_LENGTH, copy_rows, data, int4, int8, text, timestamp, uuid, word
 from app.repositories.literals import addresses, literal, texts, times
-from app.repositories.rows import asset_type, decided_row, hold_row, lot_row
+from app.repositories.rows import asset_type, decided_row, shared_hold, shared_lot
 from app.repositories.statements import expect_rows, statement
 
 LOAD_OWNERS = statement("load_owners")
@@ -111,7 +111,7 @@ def _sorted_out(rows: Iterable[Any]) -> tuple[Loaded, set[tuple[UUID, int]]]:
     for row in rows:
         what = row["what"]
         if what in lots:
-            lots[what].append(lot_row(row[1:14]))
+            lots[what].append(shared_lot(row))
         elif what == "wallet":
             owner_id, asset_type_id = row[2:4]
             moment, posted, held, day_spent, day_credited = row[7:12]
@@ -119,8 +119,7 @@ def _sorted_out(rows: Iterable[Any]) -> tuple[Loaded, set[tuple[UUID, int]]]:
                 WalletRow(owner_id, asset_type_id, posted, held, moment, row["day"], day_spent, day_credited)
             )
         elif what == "hold":
-            deadline, amount, captured = row[7:10]
-            loaded.holds.append(hold_row((*row[1:5], amount, captured, deadline, row["word"], *row[15:18])))
+            loaded.holds.append(shared_hold(row))
         elif what == "asset type":
             (code, name, status), (scale, *policy) = row["words"], row["numbers"]
             columns = (row["asset_type_id"], code, name, scale, status, *policy)

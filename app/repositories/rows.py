@@ -1,6 +1,5 @@
 """Rows as records, built from their columns in the one order in which all statements name them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from app.domain.records import (
@@ -40,20 +39,19 @@ def lot_row(columns: Any) -> LotRow:  # noqa: ANN401
 
 def hold_row(columns: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold."""
-    *own, lot_ids, amounts, held_at = columns
-    return _hold(own, [HoldPart(*each) for each in zip(lot_ids, amounts, held_at, strict=True)])
+    hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status, *arrays = columns
+    known, parts = _HOLD_STATUSES[status], tuple(map(HoldPart, *arrays))
+    return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, known, parts)
 
 
-def hold_with_parts(columns: Any) -> HoldRow:  # noqa: ANN401
-    """Build a hold that has parts for its arrays: the driver can't read an array in a record."""
-    *own, parts = columns
-    return _hold(own, [HoldPart(*each) for each in parts])
+def shared_lot(row: Any) -> LotRow:  # noqa: ANN401
+    """Build a lot from the columns that all kinds of things share, see load_owners.sql."""
+    return lot_row(row[1:14])
 
 
-def _hold(columns: list[Any], parts: Iterable[HoldPart]) -> HoldRow:
-    hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, status = columns
-    known = _HOLD_STATUSES[status]
-    return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, known, tuple(parts))
+def shared_hold(row: Any) -> HoldRow:  # noqa: ANN401
+    """Build a hold from the columns that all kinds of things share, see load_owners.sql."""
+    return hold_row((*row[1:5], row["a"], row["b"], row["moment"], row["word"], *row[14:17]))
 
 
 def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401

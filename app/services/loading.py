@@ -223,7 +223,9 @@ class _Loading:
         for lot in lots:
             if (wallet := self._wallets.get((lot.owner_id, lot.asset_type_id))) is not None:
                 wallet.know(lot)
-        self._holds |= {hold.id: hold for hold in holds if (hold.owner_id, hold.asset_type_id) in self._wallets}
+        for hold in holds:
+            if (hold.owner_id, hold.asset_type_id) in self._wallets:
+                self._holds[hold.id] = hold
 
     async def _give_free_lots(self, rows: list[LotRow]) -> None:
         """Give every wallet that is taken from as many lots, in burn order, as its commands can need together."""

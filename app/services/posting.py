@@ -173,12 +173,14 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
     moved = [each for each in accounts if each.history.appended and not each.is_new]
     wallets = [(account, each) for account in accounts for each in account.books.wallets.values() if each.changed]
     lots = [(account, each) for account, wallet in wallets for each in wallet.lots_changed]
-    holds = [(account, each) for account in accounts for each in account.books.holds.values() if each.changed]
+    placed: list[tuple[Account, Hold]] = []
     ended: list[tuple[Account, Hold]] = []
     rewritten: list[tuple[Account, Hold]] = []
-    for pair in holds:
-        if not pair[1].is_new:
-            (ended if pair[1].is_only_ended else rewritten).append(pair)
+    for account in accounts:
+        for hold in account.books.holds.values():
+            if hold.changed:
+                kind = placed if hold.is_new else ended if hold.is_only_ended else rewritten
+                kind.append((account, hold))
     await projection_repo.update(
         connection,
         moved,
@@ -198,7 +200,7 @@ async def _append(connection: Connection, accounts: Sequence[Account], now: date
     await ledger_repo.append(connection, accounts)
     await wallet_repo.insert_lots(connection, [pair for pair in lots if pair[1].is_new])
     await wallet_repo.mark_lots(connection, [pair for pair in lots if pair[1].is_marked])
-    await hold_repo.insert(connection, [pair for pair in holds if pair[1].is_new])
+    await hold_repo.insert(connection, placed)
     await hold_repo.update(connection, rewritten)
 
 

@@ -28,7 +28,7 @@ hold AS MATERIALIZED (
 )
 SELECT 'clock' AS what, NULL::uuid AS id, NULL::bigint AS owner_id, NULL::integer AS asset_type_id, NULL::bigint AS seq,
        NULL::text AS word, NULL::integer AS priority, clock.now AS moment, NULL::bigint AS a, NULL::bigint AS b,
-       NULL::bigint AS c, NULL::bigint AS d, NULL::bigint AS e, NULL::boolean AS flag, NULL::date AS day,
+       NULL::bigint AS c, NULL::bigint AS d, NULL::bigint AS e, NULL::boolean AS flag,
        ARRAY(
            SELECT t.id
              FROM unnest($3::text::bigint[], $4::text::smallint[], $5::text::text[])
@@ -42,20 +42,20 @@ SELECT 'clock' AS what, NULL::uuid AS id, NULL::bigint AS owner_id, NULL::intege
                    LIMIT 1
                   ) AS t
        ) AS ids,
-       NULL::bigint[] AS numbers, NULL::timestamptz[] AS moments, NULL::text[] AS words
+       NULL::bigint[] AS numbers, NULL::timestamptz[] AS moments, NULL::date AS day, NULL::text[] AS words
   FROM clock
  UNION ALL
-SELECT 'asset type', NULL, NULL, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+SELECT 'asset type', NULL, NULL, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        ARRAY[a.scale, a.default_expiry_days, a.hold_seconds,
              a.amount_min, a.amount_max, a.balance_max, a.daily_spend_max, a.daily_credit_max],
-       NULL, ARRAY[a.code, a.name, a.status]
+       NULL, NULL, ARRAY[a.code, a.name, a.status]
   FROM unnest($6::text::integer[]) AS wanted (id)
  CROSS JOIN LATERAL (
        SELECT asset_types.* FROM asset_types WHERE asset_types.id = wanted.id LIMIT 1
        ) AS a
  UNION ALL
 SELECT 'wallet', NULL, w.owner_id, w.asset_type_id, NULL, NULL, NULL, w.next_due_at,
-       w.posted, w.held, w.day_spent, w.day_credited, NULL, NULL, w.day, NULL, NULL, NULL, NULL
+       w.posted, w.held, w.day_spent, w.day_credited, NULL, NULL, NULL, NULL, NULL, w.day, NULL
   FROM unnest($1::text::bigint[], $2::text::smallint[]) AS o (id, bucket)
  CROSS JOIN LATERAL (
        SELECT wallets.*
@@ -91,5 +91,5 @@ SELECT 'held lot', l.id, l.owner_id, l.asset_type_id, l.seq, l.kind, l.priority,
        ) AS l
  UNION ALL
 SELECT 'hold', h.id, h.owner_id, h.asset_type_id, h.seq, h.status, NULL, h.deadline,
-       h.amount, h.captured, NULL, NULL, NULL, NULL, NULL, h.lot_ids, h.lot_amounts, h.lot_held_at, NULL
+       h.amount, h.captured, NULL, NULL, NULL, NULL, h.lot_ids, h.lot_amounts, h.lot_held_at, NULL, NULL
   FROM hold AS h
