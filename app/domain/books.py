@@ -14,6 +14,7 @@ from app.domain.records import (
     EntryRecord,
     FactsOf,
     HoldRow,
+    HoldStatus,
     Limits,
     LotRow,
     LotUse,
@@ -111,7 +112,7 @@ class Books:
             HoldNotOpen: it was captured or released, or its deadline has passed.
         """
         hold = self.hold(hold_id, asset)
-        if not hold.is_open:
+        if hold.status is not HoldStatus.OPEN:
             raise HoldNotOpen(hold_id=str(hold_id), hold_status=hold.status.value)
         return hold
 

@@ -97,6 +97,7 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=256)
 def moment(microseconds_since_1970: int) -> datetime:
     """Return the moment that `microseconds` has made a number of."""
     return EPOCH + timedelta(microseconds=microseconds_since_1970)

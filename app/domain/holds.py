@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from app.domain.amounts import UNITS_MAX
 from app.domain.books import Books, Decision
@@ -20,9 +21,16 @@ def place_hold(books: Books, command: PlaceHold, asset: AssetType, seq: int, now
     wallet, seconds = books.wallet(asset), command.expires_in_seconds
     expect_amount_within_bounds(books.limits_of(asset), asset.id, command.amount)
     books.expect_available(wallet, command.amount)
-    deadline = later(now, timedelta(seconds=asset.hold_seconds if seconds is None else seconds))
     row = HoldRow(
-        command.transaction_id, books.owner_id, asset.id, seq, command.amount, 0, deadline, HoldStatus.OPEN, parts=()
+        command.transaction_id,
+        books.owner_id,
+        asset.id,
+        seq,
+        command.amount,
+        0,
+        _deadline(now, asset.hold_seconds if seconds is None else seconds),
+        HoldStatus.OPEN,
+        parts=(),
     )
     parts = wallet.reserve(command.amount, now)
     hold = books.holds[row.id] = Hold(row, parts, is_new=True)
@@ -38,7 +46,7 @@ def extend(books: Books, command: Extend, asset: AssetType, now: datetime) -> De
     books.expect_available(wallet, amount, hold=hold)
     parts = wallet.reserve(amount, now, lots_max=LOTS_MAX - len(hold.parts)) if amount else []
     seconds = command.expires_in_seconds
-    hold.extend(parts, hold.deadline if seconds is None else later(now, timedelta(seconds=seconds)))
+    hold.extend(parts, hold.deadline if seconds is None else _deadline(now, seconds))
     wallet.expect_at(hold.deadline)
     return _set_aside(wallet, hold, parts, amount)
 
@@ -70,8 +78,8 @@ def capture(books: Books, command: Capture, asset: AssetType, now: datetime) -> 
         tuple([move.lot.use(-move.amount) for move in taken]),
         {
             "hold_status": hold.status,
-            "released": sum([part for _, part, _ in released]),
-            "held_at": [microseconds(each) for each in held_at],
+            "released": max(left - amount, 0) if command.final else 0,
+            "held_at": list(map(microseconds, held_at)),
         },
         _mortal(released),
     )
@@ -108,6 +116,11 @@ def _mortal(parts: list[Part]) -> tuple[Lot, ...]:
 
 def _paid(payments: list[Move]) -> int:
     return -sum([each.amount for each in payments])
+
+
+@lru_cache(maxsize=256)  # most holds of a unit of work end at the same moment
+def _deadline(now: datetime, seconds: int) -> datetime:
+    return later(now, timedelta(seconds=seconds))
 
 
 def _set_aside(wallet: Wallet, hold: Hold, parts: list[Part], amount: int) -> Decision:

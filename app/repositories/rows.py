@@ -51,7 +51,9 @@ def shared_lot(row: Any) -> LotRow:  # noqa: ANN401
 
 def shared_hold(row: Any) -> HoldRow:  # noqa: ANN401
     """Build a hold from the columns that all kinds of things share, see load_owners.sql."""
-    return hold_row((*row[1:5], row["a"], row["b"], row["moment"], row["word"], *row[14:17]))
+    hold_id, owner_id, asset_type_id, seq, status, _, deadline, amount, captured = row[1:10]
+    known, parts = _HOLD_STATUSES[status], tuple(map(HoldPart, *row[14:17]))
+    return HoldRow(hold_id, owner_id, asset_type_id, seq, amount, captured, deadline, known, parts)
 
 
 def decided_row(columns: Any) -> DecidedRow:  # noqa: ANN401

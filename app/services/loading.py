@@ -43,7 +43,7 @@ class LoadedBooks:
     now: datetime
     asset_types: dict[int, AssetType]
     wallets: defaultdict[int, list[Wallet]] = field(default_factory=lambda: defaultdict(list))
-    holds: defaultdict[int, list[HoldRow]] = field(default_factory=lambda: defaultdict(list))
+    holds: defaultdict[int, dict[UUID, HoldRow]] = field(default_factory=lambda: defaultdict(dict))
     parents: defaultdict[int, list[ParentRow]] = field(default_factory=lambda: defaultdict(list))
     decided: defaultdict[int, list[DecidedRow]] = field(default_factory=lambda: defaultdict(list))
 
@@ -159,7 +159,6 @@ class _Loading:
             if row.next_due_at is not None and row.next_due_at <= self._moments[row.owner_id]
         }
         self._wallets: dict[WalletOf, Wallet] = {}
-        self._holds: dict[UUID, HoldRow] = {}
 
     async def run(self, loaded: Loaded) -> None:
         due = None
@@ -184,8 +183,6 @@ class _Loading:
         await self._load_parents()
         await self._load_future()
         await self._give_free_lots(loaded.free_lots)
-        for hold in self._holds.values():
-            self._books.holds[hold.owner_id].append(hold)
 
     async def _load_parents(self) -> None:
         naming = [each for each in self._demands.values() if each.names_parents]
@@ -225,7 +222,7 @@ class _Loading:
                 wallet.know(lot)
         for hold in holds:
             if (hold.owner_id, hold.asset_type_id) in self._wallets:
-                self._holds[hold.id] = hold
+                self._books.holds[hold.owner_id][hold.id] = hold
 
     async def _give_free_lots(self, rows: list[LotRow]) -> None:
         """Give every wallet that is taken from as many lots, in burn order, as its commands can need together."""

@@ -145,7 +145,7 @@ async def _settled_accounts(
                 row,
                 partial(new_id, row.bucket),
                 wallets=books.wallets.get(row.id, ()),
-                holds=books.holds.get(row.id, ()),
+                holds=books.holds.get(row.id, {}).values(),
                 parents=books.parents.get(row.id, ()),
                 decided=books.decided.get(row.id, ()),
                 is_new=is_new,
