@@ -1,7 +1,9 @@
--- What wrk sends, and how it counts. Arguments: kind, number of users, seed, "keys" or "no-keys".
+-- What wrk sends, and how it counts. Arguments: kind, number of users, seed, "keys" or "no-keys", a file of users.
 --   spend    spends of random users          hot    spends of one user
 --   batch    batches of 1,000 spends         read   balances of random users
--- With keys, every spend has an idempotency key of its own. Prints one line for the program that started it.
+--   hold     holds of random users, and as many captures of half of what they set aside
+-- With keys, every write has an idempotency key of its own. The file says whose an account is: "<account_id> <user>" in
+-- each line. Prints one line for the program that started it.
 
 local JSON = { ["Content-Type"] = "application/json" }
 local BATCH_SIZE = 1000
@@ -32,11 +34,34 @@ local function key()
    return with_keys and ',"idempotency_key":"' .. KEY .. '"' or ""
 end
 
-local function spend(name)
+local function post(path, members)
    sent = sent + 1
    local unique = key():gsub(KEY, run .. sent)
-   local body = '{"amount":"0.01","asset_type_id":1' .. unique .. "}"
-   return wrk.format("POST", wallet(name) .. "/spend", JSON, body)
+   return wrk.format("POST", path, JSON, "{" .. members .. unique .. "}")
+end
+
+local function spend(name)
+   return post(wallet(name) .. "/spend", '"amount":"0.01","asset_type_id":1')
+end
+
+local names = {} -- by account id
+local to_capture = {} -- paths of holds
+
+local function hold_or_capture()
+   local path = table.remove(to_capture)
+   if path then
+      return post(path .. "/capture", '"amount":"0.01"')
+   end
+   return post(wallet(user()) .. "/holds", '"amount":"0.02","asset_type_id":1')
+end
+
+local function count_captures(status, _, body)
+   if status == 201 then
+      local name = names[body:match('"account_id":%s*(%d+)')]
+      table.insert(to_capture, wallet(name) .. "/holds/" .. body:match('"hold_id":%s*"([^"]+)"'))
+   elseif status == 200 then
+      accepted = accepted + 1
+   end
 end
 
 local function batch_body()
@@ -87,6 +112,7 @@ local requests = {
    spend = function() return spend(user()) end,
    hot = function() return spend("user_1") end,
    batch = batch,
+   hold = hold_or_capture,
    read = function() return wrk.format("GET", wallet(user()) .. "/balance?asset_type_id=1") end,
 }
 
@@ -99,6 +125,12 @@ function init(arguments)
          bodies[number] = batch_body()
       end
       response = count_operations
+   elseif kind == "hold" then
+      for line in io.lines(arguments[5]) do
+         local account_id, name = line:match("(%d+) (.+)")
+         names[account_id] = name
+      end
+      response = count_captures
    end
    request = requests[kind]
 end

@@ -34,7 +34,7 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One round: operations a second (a batch is many), and the latency of requests in milliseconds."""
+    """One round: operations a second (a batch is many, a hold and its capture one); latency of requests in ms."""
 
     per_second: float
     p50: float
@@ -52,22 +52,24 @@ def check_wrk() -> None:
         raise WrkMissing("wrk, the load generator, is not installed: apt-get install wrk (or brew install wrk)")
 
 
-def run(load: Load, port: int, *, users: int, seconds: int, seed: int, keys: bool) -> Measured:
+def run(load: Load, port: int, accounts: Path, *, users: int, seconds: int, seed: int, keys: bool) -> Measured:
     """Send `load` for `seconds` and return what was measured. A `seed` may be used once: keys are made of it.
+
+    `accounts` is a file that says whose an account is, see load.lua.
 
     Raises:
         BenchmarkError: a request failed, or an operation in a batch was refused.
     """
     command = ["wrk", "--threads=1", f"--connections={load.connections}", f"--duration={seconds}s"]
     command += [f"--timeout={TIMEOUT_SECONDS}s", f"--script={SCRIPT}", f"http://127.0.0.1:{port}", "--"]
-    command += [load.kind, str(users), str(seed), "keys" if keys else "no-keys"]
+    command += [load.kind, str(users), str(seed), "keys" if keys else "no-keys", str(accounts)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line for line in ended.stdout.splitlines() if line.startswith("measured ")]
     if ended.returncode != 0 or not lines:
         raise BenchmarkError(f"wrk failed: {ended.stderr or ended.stdout}")
     counted: dict[str, int] = json.loads(lines[0].removeprefix("measured "))
     _check(load, counted, ended.stdout)
-    operations = counted["accepted"] if load.kind == "batch" else counted["requests"]
+    operations = counted["accepted"] if load.kind in {"batch", "hold"} else counted["requests"]
     return Measured(
         per_second=operations / (counted["microseconds"] / 1e6),
         p50=counted["p50"] / 1e3,

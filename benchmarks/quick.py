@@ -25,6 +25,7 @@ WARM_UP_SECONDS = 2
 SPEND = Load(kind="spend", connections=32)
 HOT = Load(kind="hot", connections=32)
 BATCH = Load(kind="batch", connections=4)
+HOLD = Load(kind="hold", connections=32)
 READ = Load(kind="read", connections=32)
 
 Turn = tuple[str, Load]
@@ -33,6 +34,7 @@ TURNS: tuple[Turn, ...] = (
     (THEIRS, SPEND),
     (OURS, BATCH),
     (OURS, HOT),
+    (OURS, HOLD),
     (OURS, READ),
     (THEIRS, READ),
 )
@@ -70,6 +72,13 @@ ROWS = (
         against=(OURS, SPEND),
         against_name="ours, all users",
         target=0.8,
+    ),
+    Row(
+        what="holds, each with its capture, 32 connections",
+        turn=(OURS, HOLD),
+        against=(OURS, SPEND),
+        against_name="ours, all users",
+        target=1 / 2.2,
     ),
     Row(what="balance reads, 32 connections", turn=(OURS, READ), against=(THEIRS, READ), against_name="theirs"),
 )
@@ -143,8 +152,11 @@ def _measure(servers: Servers, options: Options) -> dict[Turn, list[Measured]]:
         for turn in TURNS:
             name, load = turn
             seed += 1
-            result = run(load, services[name].port, users=USERS, seconds=seconds, seed=seed, keys=options.keys)
-            wait_until_idle(services[name])
+            service = services[name]
+            result = run(
+                load, service.port, service.accounts, users=USERS, seconds=seconds, seed=seed, keys=options.keys
+            )
+            wait_until_idle(service)
             if number:
                 measured[turn].append(result)
     return measured
@@ -228,7 +240,7 @@ def _line(row: Row, measured: dict[Turn, list[Measured]]) -> tuple[str, ...]:
     ours, other = _per_second(measured[row.turn]), _per_second(measured[row.against])
     ratio = ours / other
     verdict = "" if row.target is None else "met" if ratio >= row.target else "NOT MET"
-    target = "" if row.target is None else f">= {row.target:g}"
+    target = "" if row.target is None else f">= {row.target:.3g}"
     return (row.what, f"{ours:,.0f}", f"{other:,.0f}", row.against_name, f"{ratio:.2f}", target, verdict)
 
 

@@ -68,6 +68,11 @@ class Service:
     log: Path
     database_url: str
 
+    @property
+    def accounts(self) -> Path:
+        """A file that says whose an account is, for the load generator: `<account_id> <user>` in each line."""
+        return self.log.with_suffix(".accounts")
+
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Make one call and return the status and the answer.
 
@@ -108,6 +113,7 @@ def started(users: int, workers: int) -> Iterator[Servers]:
             version = asyncio.run(_create_databases(postgres.url("postgres")))
             services = {name: stack.enter_context(_service(name, url, home, workers)) for name, url in urls.items()}
             _fill_ours(services[OURS], users)
+            asyncio.run(_list_accounts(services[OURS]))
             asyncio.run(_fill_theirs(urls[THEIRS], users))
             asyncio.run(_settle(list(urls.values())))
             yield Servers(ours=services[OURS], theirs=services[THEIRS], postgresql_version=version)
@@ -199,6 +205,12 @@ def _fill_ours(service: Service, users: int) -> None:
         status, answer = service.call("POST", "/batch", {"operations": operations})
         if status != 200 or any(each["status"] != 200 for each in answer["results"]):
             raise BenchmarkError(f"the users could not be opened: {status} {str(answer)[:400]}")
+
+
+async def _list_accounts(service: Service) -> None:
+    async with _connected(service.database_url) as connection:
+        rows = await connection.fetch("SELECT id, external_user_id FROM accounts WHERE external_user_id IS NOT NULL")
+    service.accounts.write_text("".join(f"{row['id']} {row['external_user_id']}\n" for row in rows))
 
 
 async def _create_databases(url: str) -> str:
