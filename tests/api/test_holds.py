@@ -200,6 +200,15 @@ async def test_extending_adds_lots_and_moves_the_deadline_also_to_before(user: U
     assert taken["captured"] == "35.00"
 
 
+@pytest.mark.parametrize(("end", "status"), [("capture", "captured"), ("release", "released")])
+async def test_what_is_extended_and_ended_in_one_go_is_kept_with_both(user: User, end: str, status: str) -> None:
+    hold = await user.hold("20.00")
+    more = {"type": "extend", "hold_id": hold, "amount": "15.00", "expires_in_seconds": 60}
+    members = (await user.done("groups", operations=[more, {"type": end, "hold_id": hold}]))["results"]
+    kept = await user.get(f"holds/{hold}")
+    assert (kept["amount"], kept["hold_status"], kept["expires_at"]) == ("35.00", status, members[0]["expires_at"])
+
+
 async def test_extending_by_more_than_is_available_is_402_and_leaves_the_deadline(user: User) -> None:
     held = await user.done("holds", amount="40.00")
     call = f"holds/{held['hold_id']}/extend"
